@@ -1,0 +1,58 @@
+// Package nic holds the network interfaces: things that carry whole Ethernet
+// frames with their offload marks. A TAP, a cable, a switch port, a capture and
+// a fault injector are all a NIC, so they stack.
+//
+// Up is borrowed: a NIC lends frames to its Receiver until Receive returns.
+// Down is copied out: when Send returns, the bytes are the caller's again.
+package nic
+
+import "slashnet/wire"
+
+// MaxFrame is the largest frame that a NIC carries: a GSO frame of 64 KiB with
+// its Ethernet header.
+const MaxFrame = 64<<10 + wire.EthernetLen
+
+// A Frame is a whole Ethernet frame and its marks.
+type Frame struct {
+	Head []byte    // input: all of the frame; output: its headers, Ethernet's first
+	Body [][]byte  // output: the payload, as slices of wherever it is kept
+	Buf  *wire.Buf // input: the block that Head lies in; Hold it to keep the bytes
+	wire.Offload
+}
+
+// Len is the length of the frame in bytes.
+func (f *Frame) Len() int {
+	n := len(f.Head)
+	for _, b := range f.Body {
+		n += len(b)
+	}
+	return n
+}
+
+// A Receiver takes the frames that a NIC reads.
+type Receiver interface {
+	// Receive is lent a batch of frames until it returns. One goroutine at a
+	// time calls it.
+	Receive(batch []*Frame)
+}
+
+// NIC is a network interface. Its methods may be called from any goroutine.
+type NIC interface {
+	Name() string
+	MAC() wire.MAC
+	MTU() int // of IP datagrams: 1500 on an ordinary Ethernet
+
+	// Offload reports whether the NIC completes checksums and segments GSO frames
+	// of 64 KiB itself. One that does not is given finished wire frames.
+	Offload() bool
+
+	// Start begins to read; every frame that arrives goes to r. It is called once.
+	Start(r Receiver)
+
+	// Send puts one frame on the wire. It never waits: a NIC that has no room
+	// drops the frame and says so. The frame's bytes are not kept.
+	Send(f *Frame) error
+
+	// Close ends reading. When it returns, no Receive is running or will come.
+	Close() error
+}
