@@ -1,10 +1,6 @@
 package wire
 
-// MAC is an Ethernet address. It is comparable, unlike net.HardwareAddr.
-type MAC [6]byte
-
-// Broadcast is the address of every station.
-var Broadcast = MAC{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+import "encoding/binary"
 
 // An EtherType says what an Ethernet frame carries.
 type EtherType uint16
@@ -23,4 +19,24 @@ const EthernetLen = 14
 type Ethernet struct {
 	Dst, Src MAC
 	Type     EtherType
+}
+
+// ParseEthernet splits a frame. A Type below 1536 is the length of an 802.3
+// frame, which nobody here speaks: to the caller it is one more unknown type.
+func ParseEthernet(b []byte) (h Ethernet, payload []byte, err error) {
+	if len(b) < EthernetLen {
+		return h, nil, ErrShort
+	}
+	h.Dst = MAC(b[0:6])
+	h.Src = MAC(b[6:12])
+	h.Type = EtherType(binary.BigEndian.Uint16(b[12:14]))
+	return h, b[EthernetLen:], nil
+}
+
+// Put writes the header into the first EthernetLen bytes of b.
+func (h Ethernet) Put(b []byte) {
+	b = b[:EthernetLen]
+	copy(b[0:6], h.Dst[:])
+	copy(b[6:12], h.Src[:])
+	binary.BigEndian.PutUint16(b[12:14], uint16(h.Type))
 }

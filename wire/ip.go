@@ -13,9 +13,6 @@ const (
 	ICMPv6 Proto = 58
 )
 
-// IPv4Len is the length of an IPv4 header without options.
-const IPv4Len = 20
-
 // IP is the header of a datagram of either family.
 type IP struct {
 	Src, Dst netip.Addr
