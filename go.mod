@@ -16,3 +16,5 @@ require (
 	golang.org/x/sys v0.49.0
 	pgregory.net/rapid v1.3.0
 )
+
+require github.com/vishvananda/netns v0.0.5 // indirect

@@ -17,6 +17,7 @@ type Frame struct {
 	Head []byte    // input: all of the frame; output: its headers, Ethernet's first
 	Body [][]byte  // output: the payload, as slices of wherever it is kept
 	Buf  *wire.Buf // input: the block that Head lies in; Hold it to keep the bytes
+	Hops uint8     // switches crossed so far; a frame made afresh has none
 	wire.Offload
 }
 
@@ -29,10 +30,32 @@ func (f *Frame) Len() int {
 	return n
 }
 
+// Finished reports whether nothing is left to be done to the frame: it could go
+// on a cable as it is.
+func (f *Frame) Finished() bool { return !f.NeedsCsum && f.GSO == wire.GSONone }
+
+// Transmit hands a frame to n, cut and summed first if n does not do that
+// itself. The error is that of the last frame that n refused.
+func Transmit(n NIC, f *Frame) error {
+	if f.Finished() || n.Offload() {
+		return n.Send(f)
+	}
+	var refused error
+	err := Finish(f, func(f *Frame) {
+		if err := n.Send(f); err != nil {
+			refused = err
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return refused
+}
+
 // A Receiver takes the frames that a NIC reads.
 type Receiver interface {
 	// Receive is lent a batch of frames until it returns. One goroutine at a
-	// time calls it.
+	// time calls it. It may change the bytes, and may not call Close.
 	Receive(batch []*Frame)
 }
 

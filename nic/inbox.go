@@ -1,0 +1,144 @@
+package nic
+
+// An inbox is how frames get from one goroutine to another without waiting:
+// Pipe, Loop and Switch give each port one. Send copies into it; its own
+// goroutine delivers.
+
+import (
+	"sync"
+
+	"slashnet/wire"
+)
+
+const (
+	// batchMax is how many frames a Receiver is lent at once. Eight 64 KiB frames
+	// are half a second-level cache; more wait longer than they save.
+	batchMax = 8
+
+	// inboxFrames is the most that wait for one port: a burst of small frames.
+	inboxFrames = 1024
+	// inboxBytes is the most memory that they hold: the windows of a few fast TCP
+	// connections. Beyond that a queue is only delay.
+	inboxBytes = 4 << 20
+)
+
+type inbox struct {
+	mu     sync.Mutex
+	some   sync.Cond // parcels have come, or closed was set
+	ring   []parcel  // of inboxFrames, made when the first parcel comes
+	first  int
+	n      int
+	held   int // bytes of the blocks in ring
+	closed bool
+	done   chan struct{} // closed at the end of run; nil before Start
+}
+
+// put queues a copy of a frame. The reason for refusing one is DropFull or
+// DropDown.
+func (q *inbox) put(f *Frame) (Drop, bool) {
+	p := pack(f)
+	q.mu.Lock()
+	why := DropDown
+	switch {
+	case q.closed:
+	case q.n == inboxFrames || q.held+len(p.buf.B) > inboxBytes:
+		why = DropFull
+	default:
+		if q.ring == nil {
+			q.ring = make([]parcel, inboxFrames)
+		}
+		q.ring[(q.first+q.n)%inboxFrames] = p
+		q.n++
+		q.held += len(p.buf.B)
+		if q.n == 1 && q.some.L != nil {
+			q.some.Signal()
+		}
+		q.mu.Unlock()
+		return 0, true
+	}
+	q.mu.Unlock()
+	p.buf.Release()
+	return why, false
+}
+
+// start delivers what is there and what comes to r, until close.
+func (q *inbox) start(r Receiver, c *counters) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed || q.done != nil {
+		return
+	}
+	q.some.L = &q.mu
+	q.done = make(chan struct{})
+	go q.run(r, c)
+}
+
+func (q *inbox) run(r Receiver, c *counters) {
+	defer close(q.done)
+	var frames [batchMax]Frame
+	var batch [batchMax]*Frame
+	for i := range frames {
+		batch[i] = &frames[i]
+	}
+	for {
+		n := q.take(&frames)
+		if n == 0 {
+			return
+		}
+		lend(r, batch[:n], c)
+	}
+}
+
+// take waits for frames, and returns none when the inbox is closed.
+func (q *inbox) take(frames *[batchMax]Frame) (n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for q.n == 0 && !q.closed {
+		q.some.Wait()
+	}
+	for n < batchMax && q.n > 0 && !q.closed {
+		p := q.pop()
+		p.unpack(&frames[n])
+		n++
+	}
+	return n
+}
+
+func (q *inbox) pop() (p parcel) {
+	p, q.ring[q.first] = q.ring[q.first], parcel{}
+	q.first = (q.first + 1) % inboxFrames
+	q.n--
+	q.held -= len(p.buf.B)
+	return p
+}
+
+// close drops what waits, and returns when nothing is being delivered any more.
+func (q *inbox) close() {
+	q.mu.Lock()
+	q.closed = true
+	for q.n > 0 {
+		q.pop().buf.Release()
+	}
+	done := q.done
+	if done != nil {
+		q.some.Broadcast()
+	}
+	q.mu.Unlock()
+	if done != nil {
+		<-done
+	}
+}
+
+// lend gives a batch to r and takes it back.
+func lend(r Receiver, batch []*Frame, c *counters) {
+	var bufs [batchMax]*wire.Buf
+	for i, f := range batch {
+		bufs[i] = f.Buf
+	}
+	c.countIn(batch)
+	r.Receive(batch)
+	for _, buf := range bufs[:len(batch)] {
+		reclaim(buf)
+		buf.Release()
+	}
+}

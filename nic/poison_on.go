@@ -1,0 +1,5 @@
+//go:build poison
+
+package nic
+
+const poison = true
