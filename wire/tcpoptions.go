@@ -73,7 +73,7 @@ func (o *TCPOptions) getOne(kind byte, b []byte) {
 		o.TSEcr = binary.BigEndian.Uint32(b[4:])
 	case kind == optSACK && n > lenSACK && len(b)%lenSACKBlock == 0:
 		// 40 bytes of options have no room for a fifth block.
-		o.SACKs = len(b) / lenSACKBlock
+		o.SACKs, o.SACK = len(b)/lenSACKBlock, [4]SACKBlock{}
 		for i := range o.SACKs {
 			o.SACK[i].Left = Seq(binary.BigEndian.Uint32(b[lenSACKBlock*i:]))
 			o.SACK[i].Right = Seq(binary.BigEndian.Uint32(b[lenSACKBlock*i+4:]))
