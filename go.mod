@@ -17,4 +17,8 @@ require (
 	pgregory.net/rapid v1.3.0
 )
 
-require github.com/vishvananda/netns v0.0.5 // indirect
+require (
+	github.com/mattn/go-colorable v0.1.14 // indirect
+	github.com/mattn/go-isatty v0.0.20 // indirect
+	github.com/vishvananda/netns v0.0.5 // indirect
+)
