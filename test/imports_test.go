@@ -37,7 +37,7 @@ var rooms = map[string]room{
 		pure:    true,
 	},
 	"nic": {
-		may:     []string{"wire"},
+		may:     []string{"wire", "stack/neterr"},
 		because: "a NIC carries frames and does not ask what is in them; the stack above it is one of many users",
 	},
 	"arp": {
