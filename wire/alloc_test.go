@@ -11,7 +11,7 @@ func TestNoAllocations(t *testing.T) {
 		ip    = ipHeaders["all options"]
 		syn   = tcpHeaders["syn"]
 		sacks = tcpHeaders["sacks"]
-		icmp  = ICMPHeader{Type: ICMPEcho}
+		icmp  = ICMPHeader{Type: ICMPEchoRequest}
 		udp   = UDPHeader{SrcPort: 1, DstPort: 2, Length: 128}
 		sum   uint64
 	)

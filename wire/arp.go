@@ -1,5 +1,8 @@
 package wire
 
+// The packets of ARP: stack parses them for package arp, which decides, and puts
+// its answers.
+
 import (
 	"encoding/binary"
 	"net/netip"

@@ -1,15 +1,16 @@
 package wire
 
+// The Internet checksum (RFC 1071) is the complement of a one's complement sum
+// of 16-bit words. Here a partial sum is a uint64 that has that sum for its
+// remainder modulo 0xffff, in the byte order of the network. So partial sums
+// are added with +, and so are fields of 16 or 32 bits. Fold ends a sum. The codecs here
+// call it, stack for TCP and UDP, nic for frames whose checksum was left to do.
+
 import (
 	"encoding/binary"
 	"math/bits"
 	"net/netip"
 )
-
-// The Internet checksum (RFC 1071) is the complement of a one's complement sum
-// of 16-bit words. Here a partial sum is a uint64 that has that sum for its
-// remainder modulo 0xffff, in the byte order of the network. So partial sums
-// are added with +, and so are fields of 16 or 32 bits. Fold ends a sum.
 
 // Sum adds the bytes of b, which begin at an even place of what is summed, to a
 // partial sum. An odd last byte counts as if a zero followed (RFC 1071 §4.1).
@@ -94,10 +95,7 @@ func PseudoHeader(src, dst netip.Addr, proto Proto, length int) uint64 {
 }
 
 func sumAddr(a netip.Addr) uint64 {
-	if a.Is4() || a.Is4In6() {
-		b := a.As4()
-		return uint64(binary.BigEndian.Uint32(b[:]))
-	}
+	// An IPv4 address has ffff before it in this form, which is a zero.
 	b := a.As16()
 	return uint64(binary.BigEndian.Uint32(b[0:])) + uint64(binary.BigEndian.Uint32(b[4:])) +
 		uint64(binary.BigEndian.Uint32(b[8:])) + uint64(binary.BigEndian.Uint32(b[12:]))

@@ -102,6 +102,7 @@ func TestFold(t *testing.T) {
 		{0xffff_ffff, 0xffff},
 		{0x1_ffff_ffff, 1},
 		{0xffff_ffff_ffff_ffff, 0xffff},
+		{0xffff_ffff_ffff_0001, 1}, // carries in each of the four steps
 		{0xffff_0000_0000_0000, 0xffff},
 	} {
 		if got := Fold(c.sum); got != c.want {

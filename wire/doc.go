@@ -9,6 +9,17 @@
 // front of a buffer that is large enough. Addresses are netip.Addr, so the two
 // families of IP share every type above this package.
 //
+// The checksums of IPv4 and ICMP are Parse's and Put's own. Those of TCP and UDP
+// are not: they cover the addresses too, and often a NIC makes them. The caller
+// verifies with TransportChecksum, and sums what it sends from PseudoHeader.
+//
+// A header that fails its checks is an Error, which is small enough to count by.
+// A caller's own mistake, such as a buffer too short for Put, panics.
+//
+// Left out on purpose: VLAN tags and 802.3 (unknown types to the caller), the
+// reserved bits of IPv4 and TCP (not seen, sent as zero), the contents of IPv4
+// options, and TCP options that the engine has no use for.
+//
 // RFC 791 (IPv4), 792 (ICMP), 768 (UDP), 9293 (TCP), 7323 and 2018 (options),
-// 826 (ARP), 894 (Ethernet), 1071 and 1624 (checksum).
+// 826 (ARP), 894, 1112 and 2464 (Ethernet), 1071 and 1624 (checksum).
 package wire

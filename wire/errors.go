@@ -1,5 +1,7 @@
 package wire
 
+// What every Parse returns; stack counts drops by it.
+
 // An Error names the check that a header failed. It is small, so that whoever
 // drops the packet can count by it: an array of ErrorKinds counters.
 type Error uint8

@@ -1,5 +1,8 @@
 package wire
 
+// The road up begins and the road down ends here: stack parses and puts this
+// header for every frame.
+
 import "encoding/binary"
 
 // An EtherType says what an Ethernet frame carries.

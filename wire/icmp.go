@@ -1,5 +1,7 @@
 package wire
 
+// ICMP messages: stack answers echoes, and reads and sends errors.
+
 import "encoding/binary"
 
 // ICMPLen is the length of the part of an ICMP message that is common to all.
@@ -11,7 +13,7 @@ const (
 	ICMPUnreachable      uint8 = 3
 	ICMPSourceQuench     uint8 = 4 // RFC 6633: never sent, ignored
 	ICMPRedirect         uint8 = 5
-	ICMPEcho             uint8 = 8
+	ICMPEchoRequest      uint8 = 8
 	ICMPTimeExceeded     uint8 = 11
 	ICMPParameterProblem uint8 = 12
 	ICMPTimestamp        uint8 = 13

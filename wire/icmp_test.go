@@ -9,7 +9,7 @@ import (
 
 func TestICMPRoundTrip(t *testing.T) {
 	for _, h := range []ICMPHeader{
-		{Type: ICMPEcho, Rest: EchoRest(0x1234, 0xfffe)},
+		{Type: ICMPEchoRequest, Rest: EchoRest(0x1234, 0xfffe)},
 		{Type: ICMPUnreachable, Code: ICMPFragmentationNeeded, Rest: 1280},
 		{Type: 255, Code: 255, Rest: 0xffffffff},
 		{},
@@ -38,7 +38,7 @@ func TestICMPRoundTrip(t *testing.T) {
 
 func TestParseICMPErrors(t *testing.T) {
 	b := make([]byte, 13)
-	ICMPHeader{Type: ICMPEcho, Rest: 1}.Put(b, b[ICMPLen:])
+	ICMPHeader{Type: ICMPEchoRequest, Rest: 1}.Put(b, b[ICMPLen:])
 	for n := range ICMPLen {
 		if _, _, err := ParseICMP(b[:n]); err != ErrShort {
 			t.Errorf("%d bytes: %v, want %v", n, err, ErrShort)
@@ -54,7 +54,7 @@ func TestParseICMPErrors(t *testing.T) {
 }
 
 func TestICMPFields(t *testing.T) {
-	h := ICMPHeader{Type: ICMPEcho, Rest: EchoRest(0xabcd, 0x0102)}
+	h := ICMPHeader{Type: ICMPEchoRequest, Rest: EchoRest(0xabcd, 0x0102)}
 	if id, seq := h.Echo(); id != 0xabcd || seq != 0x0102 {
 		t.Errorf("Echo() = %04x, %04x", id, seq)
 	}

@@ -1,5 +1,8 @@
 package wire
 
+// The header of IP as everything above sees it, whichever family it had on the
+// cable; ipv4.go is its IPv4 form.
+
 import "net/netip"
 
 // A Proto is the protocol number of what an IP datagram carries.

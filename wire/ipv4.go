@@ -1,5 +1,8 @@
 package wire
 
+// The IPv4 form of IP: stack parses every datagram on the road up, and puts a
+// header on the way down and before each fragment.
+
 import (
 	"encoding/binary"
 	"net/netip"

@@ -1,5 +1,8 @@
 package wire
 
+// Ethernet addresses: arp and nic keep them, the files of the tree print and read
+// them.
+
 import (
 	"encoding/hex"
 	"fmt"

@@ -1,5 +1,7 @@
 package wire
 
+// The arithmetic of sequence numbers, for stack/tcp.
+
 // A Seq is a TCP sequence number; it wraps, so compare with Less.
 type Seq uint32
 

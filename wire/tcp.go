@@ -1,5 +1,7 @@
 package wire
 
+// TCP headers: stack parses and puts them, stack/tcp thinks in them.
+
 import (
 	"encoding/binary"
 	"strings"

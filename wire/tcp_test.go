@@ -30,6 +30,9 @@ func TestTCPRoundTrip(t *testing.T) {
 		if n != h.Len() || n%4 != 0 || n > MaxTCPLen || b[n] != 0xaa && n < MaxTCPLen {
 			t.Errorf("%s: Put = %d, Len = %d, then %x", name, n, h.Len(), b[n])
 		}
+		if sum := b[TCPChecksumAt : TCPChecksumAt+2]; sum[0] != 0 || sum[1] != 0 {
+			t.Errorf("%s: Put left %x where the checksum goes", name, sum)
+		}
 		got, rest, err := ParseTCP(append(b[:n], payload...))
 		if got != h || err != nil || !bytes.Equal(rest, payload) {
 			t.Errorf("%s: ParseTCP = %+v, %q, %v, want %+v", name, got, rest, err, h)

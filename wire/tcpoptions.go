@@ -1,5 +1,7 @@
 package wire
 
+// The options of TCP: ParseTCP and TCPHeader.Put work through them.
+
 import "encoding/binary"
 
 // TCPOptions are the options that the stack knows. The zero value has none.
@@ -71,7 +73,7 @@ func (o *TCPOptions) getOne(kind byte, b []byte) {
 		o.HasTimestamps = true
 		o.TSVal = binary.BigEndian.Uint32(b[0:])
 		o.TSEcr = binary.BigEndian.Uint32(b[4:])
-	case kind == optSACK && n > lenSACK && len(b)%lenSACKBlock == 0:
+	case kind == optSACK && len(b)%lenSACKBlock == 0:
 		// 40 bytes of options have no room for a fifth block.
 		o.SACKs, o.SACK = len(b)/lenSACKBlock, [4]SACKBlock{}
 		for i := range o.SACKs {

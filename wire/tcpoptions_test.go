@@ -45,6 +45,7 @@ func TestParseTCPOptions(t *testing.T) {
 		{"timestamps", "080a 00000001 ffffffff", TCPOptions{HasTimestamps: true, TSVal: 1, TSEcr: 0xffffffff}},
 		{"timestamps of another length", "0809 00000001 ffffff 020405b4", mss},
 		{"SACK of no blocks", "0502 020405b4", mss},
+		{"SACK of no blocks after one", "050a 00000001 00000002 0502", TCPOptions{}},
 		{"SACK of half a block", "0506 00000001 020405b4", mss},
 		{"SACK", "050a 00000001 00000002", TCPOptions{SACKs: 1, SACK: [4]SACKBlock{{1, 2}}}},
 		{"later ones count", "020405b3 020405b4", mss},

@@ -1,5 +1,7 @@
 package wire
 
+// UDP headers: stack parses and puts them.
+
 import "encoding/binary"
 
 // UDPLen is the length of a UDP header, UDPChecksumAt where its checksum is.
