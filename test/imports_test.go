@@ -117,6 +117,7 @@ var impure = map[string]string{
 var pardons = map[string]string{
 	"wire: sync/atomic":     "a Buf is held on both sides of the lock, so its count is atomic",
 	"wire: sync":            "blocks come from a sync.Pool, which waits for nobody",
+	"route: net":            "a mask is a net.IPMask while it is read, which is bytes and no system call",
 	"stack/neterr: syscall": "an error has an errno; the package is used for that type alone",
 }
 
