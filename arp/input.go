@@ -41,8 +41,11 @@ func (c *Cache[P]) Input(now time.Duration, a *wire.ARP, mine func(netip.Addr) b
 		return r
 	}
 	asked := a.Op == wire.ARPRequest && mine(a.TargetIP)
-	if !probe {
+	switch {
+	case !probe:
 		r.Ready = c.learn(now, a, asked)
+	case !asked:
+		c.stats.Ignored++
 	}
 	if asked {
 		c.stats.Replies++
@@ -60,24 +63,22 @@ func (c *Cache[P]) Input(now time.Duration, a *wire.ARP, mine func(netip.Addr) b
 // asked for adds nothing: RFC 826 would let it.
 func (c *Cache[P]) learn(now time.Duration, a *wire.ARP, asked bool) (ready []P) {
 	e := c.entries[a.SenderIP]
-	if e == nil && asked {
-		if e = c.create(a.SenderIP); e != nil {
-			c.stats.Learned++
-		}
+	known := e != nil
+	if !known && asked {
+		e = c.create(a.SenderIP)
 	}
-	if e == nil || e.state == Permanent {
+	switch {
+	case e == nil || e.state == Permanent:
 		c.stats.Ignored++
 		return nil
-	}
-	switch e.state {
-	case Incomplete, Failed:
+	case !known:
+		c.stats.Learned++ // and stays cold until it is used
+	case !e.usable():
 		c.stats.Resolved++
 		ready = c.take(e)
 		c.use(e)
-	case Reachable, Probing:
-		if e.mac != a.SenderMAC {
-			c.stats.Changed++
-		}
+	case e.mac != a.SenderMAC:
+		c.stats.Changed++
 	}
 	e.state, e.mac, e.since = Reachable, a.SenderMAC, now
 	e.used, e.tries = len(ready) > 0, 0

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"slashnet/stack/neterr"
 )
@@ -197,7 +198,8 @@ func maskLen(word string, addr netip.Addr) (bits int, err error) {
 }
 
 func parseTag(word string) (string, error) {
-	if len(word) > maxTag || strings.ContainsFunc(word, func(r rune) bool { return !unicode.IsGraphic(r) }) {
+	odd := func(r rune) bool { return r == utf8.RuneError || !unicode.IsGraphic(r) }
+	if len(word) > maxTag || strings.ContainsFunc(word, odd) {
 		return "", neterr.BadArg.With("tag %.40q: want %d printable bytes at most", word, maxTag)
 	}
 	return word, nil

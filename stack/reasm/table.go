@@ -114,7 +114,7 @@ func (t *Table) add(now time.Duration, key Key, offset int, more bool, payload, 
 	case v != Stored:
 		t.spoil(d, v)
 		return nil, v
-	case len(d.pieces) >= t.cfg.MaxFragments:
+	case len(d.pieces) >= max(t.cfg.MaxFragments, 1):
 		t.spoil(d, TooMany)
 		return nil, TooMany
 	}
@@ -223,7 +223,7 @@ func (t *Table) grow(d *datagram, n int) {
 // spoil drops what a datagram holds and remembers, until its time is over, to
 // drop the rest of it (RFC 5722 §3).
 func (t *Table) spoil(d *datagram, why Verdict) {
-	d.fate, d.pieces, d.first = why, nil, nil
+	d.fate, d.pieces, d.have, d.first = why, nil, 0, nil
 	t.grow(d, min(d.memory, datagramCost)-d.memory)
 }
 
