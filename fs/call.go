@@ -1,0 +1,287 @@
+package fs
+
+// Requests that may wait. Each is an operation of the stack: a value in a list,
+// no goroutine. The loop begins them, whoever makes one possible ends it by
+// finish, on his own goroutine, and INTERRUPT takes it back.
+
+import (
+	"sync"
+	"syscall"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"slashnet/stack"
+	"slashnet/stack/neterr"
+	"slashnet/wire"
+)
+
+// A call is a request that the loop answers by an operation.
+type call struct {
+	op     stack.Op
+	server *Server
+	unique uint64
+	block  *wire.Buf // READ, WRITE: what the request's bytes lie in, if kept
+	handle *handle   // READ, WRITE
+	node   node      // OPEN
+}
+
+// calls are those not yet answered, by the kernel's number.
+type calls struct {
+	mu   sync.Mutex
+	wait map[uint64]*call
+}
+
+func (t *calls) add(c *call) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.wait == nil {
+		t.wait = map[uint64]*call{}
+	}
+	t.wait[c.unique] = c
+}
+
+func (t *calls) remove(c *call) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.wait, c.unique)
+}
+
+func (t *calls) get(unique uint64) *call {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.wait[unique]
+}
+
+func (t *calls) all() []*call {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	all := make([]*call, 0, len(t.wait))
+	for _, c := range t.wait {
+		all = append(all, c)
+	}
+	return all
+}
+
+// submit begins a call. It can be interrupted from then on, as the loop enters
+// it before it reads the next request.
+func (s *Server) submit(c *call) {
+	c.server = s
+	c.op.Done = c.finish
+	s.calls.add(c)
+	s.stack.Submit(&c.op)
+	if s.closing.Load() {
+		// Close may have looked at the calls before this one was parked.
+		s.stack.Cancel(&c.op, neterr.ShuttingDown)
+	}
+}
+
+// interrupt answers a call with EINTR, if it still waits: then nothing has
+// happened. An unknown number is of a request whose answer is on its way: with
+// one reader none can come before its request is entered.
+func (s *Server) interrupt(unique uint64) {
+	if c := s.calls.get(unique); c != nil {
+		s.stack.Cancel(&c.op, neterr.Interrupted)
+	}
+}
+
+// finish answers the kernel.
+func (c *call) finish(*stack.Op) {
+	s := c.server
+	s.calls.remove(c)
+	switch c.op.Kind {
+	case stack.OpRead:
+		c.finishRead()
+	case stack.OpWrite, stack.OpCtl:
+		c.block.Release()
+		if c.op.Err != nil {
+			s.fail(c.unique, c.op.Err)
+			return
+		}
+		s.dev.reply(c.unique, fuse.OK, bytesOf(&fuse.WriteOut{Size: uint32(c.op.N)}), nil)
+	default:
+		if c.op.Err != nil {
+			s.fail(c.unique, c.op.Err)
+			return
+		}
+		s.opened(c.unique, c.node, c.op.User, c.op.Call)
+	}
+}
+
+func (c *call) finishRead() {
+	s := c.server
+	if c.op.Err != nil {
+		letGo(c.op.Chunks)
+		s.fail(c.unique, c.op.Err)
+		return
+	}
+	chunks := c.handle.fit(c.op.Chunks, c.op.Max)
+	s.dev.reply(c.unique, fuse.OK, nil, chunks)
+	letGo(chunks)
+}
+
+// opened answers the open of a conversation that the caller holds.
+func (s *Server) opened(unique uint64, n node, u stack.User, c *stack.Conv) {
+	fh, err := s.stream(n, u, c)
+	if err != nil {
+		s.fail(unique, err)
+		return
+	}
+	s.giveHandle(unique, fh)
+}
+
+// giveHandle answers an open. Nobody will release one that the kernel did not
+// want any more, so we do.
+func (s *Server) giveHandle(unique, fh uint64) {
+	if !s.dev.reply(unique, fuse.OK, bytesOf(&fuse.OpenOut{Fh: fh, OpenFlags: streamFlags}), nil) {
+		s.release(fh)
+	}
+}
+
+func (s *Server) fail(unique uint64, err error) {
+	s.dev.reply(unique, status(err), nil, nil)
+}
+
+// --- requests, as they come from the loop
+
+// open opens a file that waits.
+func (s *Server) open(in *fuse.OpenIn) {
+	n, u := node(in.NodeId), userOf(&in.InHeader)
+	f := &files[n.file()]
+	detached := in.Flags&syscall.O_ACCMODE == syscall.O_RDONLY
+	c := &call{unique: in.Unique, node: n}
+	c.op.User, c.op.NonBlock, c.op.Detached = u, in.Flags&syscall.O_NONBLOCK != 0, detached
+	c.op.Proto = protos[n.proto()].num
+
+	at, err := s.at(n)
+	switch {
+	case err != nil:
+		s.fail(in.Unique, err)
+		return
+	case n.proto() == ipifc:
+		s.openIface(in.Unique, n, u, at)
+		return
+	case f.kind == clone:
+		conv, err := s.stack.Clone(c.op.Proto, u, detached)
+		if err != nil {
+			s.fail(in.Unique, err)
+			return
+		}
+		s.opened(in.Unique, n, u, conv)
+		return
+	case f.kind == control, f.kind == data:
+		if !at.conv.Hold() {
+			s.fail(in.Unique, syscall.ESTALE)
+			return
+		}
+		s.opened(in.Unique, n, u, at.conv)
+		return
+	case f.kind == listen:
+		c.op.Kind, c.op.Conv = stack.OpListen, at.conv
+	default: // dial, accept
+		text, ok := s.names.get(n.ticket())
+		if !ok {
+			s.fail(in.Unique, syscall.ESTALE)
+			return
+		}
+		c.op.Kind, c.op.Addr, c.op.Detached = stack.OpDial, text.text, false
+		if f.kind == accept {
+			c.op.Kind = stack.OpAccept
+		}
+	}
+	s.submit(c)
+}
+
+// openIface opens clone or ctl of ipifc: interfaces are not held.
+func (s *Server) openIface(unique uint64, n node, u stack.User, at place) {
+	f := &files[n.file()]
+	if f.kind == clone {
+		i, err := s.stack.CloneIface()
+		if err != nil {
+			s.fail(unique, err)
+			return
+		}
+		at.iface = i
+	}
+	h := &handle{node: n, file: f, user: u, iface: at.iface, num: at.iface.Num(), text: numberText(at.iface.Num())}
+	fh, err := s.handles.add(h)
+	if err != nil {
+		s.fail(unique, err)
+		return
+	}
+	s.giveHandle(unique, fh)
+}
+
+// readStream reads from a file that waits.
+func (s *Server) readStream(in *fuse.ReadIn) {
+	h := s.handles.get(in.Fh)
+	if h == nil {
+		s.fail(in.Unique, syscall.EBADF)
+		return
+	}
+	if !h.isStream() {
+		s.dev.reply(in.Unique, fuse.OK, nil, []wire.Chunk{{B: h.number(int(in.Size))}})
+		return
+	}
+	if rest := h.rest(int(in.Size)); rest != nil {
+		s.dev.reply(in.Unique, fuse.OK, nil, []wire.Chunk{{B: rest}})
+		return
+	}
+	c := &call{unique: in.Unique, handle: h}
+	c.op.Kind, c.op.Conv, c.op.User, c.op.Max = stack.OpRead, h.conv, h.user, int(in.Size)
+	c.op.NonBlock = in.Flags&syscall.O_NONBLOCK != 0
+	s.submit(c)
+}
+
+// isStream reports whether reads and writes are of the bytes of a conversation,
+// rather than of its number and commands.
+func (h *handle) isStream() bool {
+	return h.file.kind == data || h.file.kind == dial || h.file.kind == accept
+}
+
+// writeStream writes to a file that waits. block is what the request lies in.
+func (s *Server) writeStream(in *fuse.WriteIn, payload []byte, block *wire.Buf) {
+	h := s.handles.get(in.Fh)
+	if h == nil {
+		s.fail(in.Unique, syscall.EBADF)
+		return
+	}
+	if h.iface != nil {
+		s.writeIface(in.Unique, h, payload)
+		return
+	}
+	c := &call{unique: in.Unique, handle: h}
+	c.op.Kind, c.op.Conv, c.op.User = stack.OpCtl, h.conv, h.user
+	c.op.NonBlock = in.Flags&syscall.O_NONBLOCK != 0
+	if h.isStream() {
+		c.op.Kind = stack.OpWrite
+	} else {
+		h.rewind()
+	}
+	switch {
+	case len(payload) < handOver || c.op.Kind == stack.OpCtl:
+		// It may be parked, and a block is too large to wait with it.
+		c.op.Data = append([]byte(nil), payload...)
+	case s.blocks.scarce():
+		c.op.Data = append([]byte(nil), payload...)
+		c.block = wire.NewBuf(c.op.Data, nil)
+		c.op.Buf = c.block
+	default:
+		block.Hold()
+		c.op.Data, c.op.Buf, c.block = payload, block, block
+	}
+	s.submit(c)
+}
+
+// writeIface carries out lines for an interface, which may make a device: a
+// worker does it.
+func (s *Server) writeIface(unique uint64, h *handle, payload []byte) {
+	h.rewind()
+	lines := append([]byte(nil), payload...)
+	s.later(unique, func() {
+		if err := eachLine(lines, h.iface.Ctl); err != nil {
+			s.fail(unique, err)
+			return
+		}
+		s.dev.reply(unique, fuse.OK, bytesOf(&fuse.WriteOut{Size: uint32(len(lines))}), nil)
+	})
+}

@@ -1,0 +1,90 @@
+package fs
+
+// poll, select and epoll. The kernel asks with POLL and a handle kh of its own;
+// from then on until RELEASE every change is told it with NOTIFY_POLL, as
+// edge-triggered epoll asks only once.
+
+import (
+	"sync/atomic"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+
+	"slashnet/stack"
+)
+
+// poll is a handle's part in it.
+type poll struct {
+	kh     uint64
+	watch  *stack.Watch // nil: never asked
+	queued atomic.Bool  // a notice is on its way already
+}
+
+const (
+	readable = unix.POLLIN | pollRdNorm
+	writable = unix.POLLOUT | pollWrNorm
+
+	pollRdNorm = 0x40 // as in poll(2), on all of Linux but two old machines
+	pollWrNorm = 0x100
+)
+
+var pollEvents = [...]struct {
+	ready  stack.Ready
+	events uint32
+}{
+	{stack.ReadyIn, readable},
+	{stack.ReadyOut, writable},
+	{stack.ReadyHup, unix.POLLHUP},
+	{stack.ReadyErr, unix.POLLERR},
+}
+
+func (s *Server) servePoll(h *fuse.InHeader, in *pollIn) {
+	if in == nil {
+		s.dev.reply(h.Unique, fuse.EINVAL, nil, nil)
+		return
+	}
+	hd := s.handles.get(in.Fh)
+	if hd == nil {
+		s.dev.reply(h.Unique, fuse.EBADF, nil, nil)
+		return
+	}
+	// Watched before looked at, so that nothing falls in between.
+	if hd.conv != nil && hd.file.kind.waits() && in.Flags&pollScheduleNotify != 0 && hd.poll.watch == nil {
+		hd.poll.kh = in.Kh
+		hd.poll.watch = &stack.Watch{Notify: func() { s.notes.poll(&hd.poll) }}
+		hd.conv.Watch(hd.poll.watch)
+	}
+	s.dev.reply(h.Unique, fuse.OK, bytesOf(&pollOut{Revents: hd.revents()}), nil)
+}
+
+// unpoll ends the watch of a handle that is closed.
+func (h *handle) unpoll() {
+	if h.poll.watch != nil {
+		h.conv.Unwatch(h.poll.watch)
+	}
+}
+
+// revents is what poll(2) says of a handle.
+func (h *handle) revents() uint32 {
+	if !h.file.kind.waits() || h.conv == nil {
+		return readable | writable
+	}
+	r := h.conv.Ready()
+	if h.conv.ReadyListen()&stack.ReadyIn != 0 {
+		r |= stack.ReadyIn
+	}
+	if h.isStream() {
+		if h.hasRest() {
+			r |= stack.ReadyIn
+		}
+	} else if h.unread() {
+		r |= stack.ReadyIn
+	}
+	var events uint32
+	for _, e := range pollEvents {
+		if r&e.ready != 0 {
+			events |= e.events
+		}
+	}
+	return events
+}

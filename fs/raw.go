@@ -1,0 +1,400 @@
+package fs
+
+// raw is the tree as go-fuse wants it: look-ups, attributes, listings, and what
+// changes them. The loop hands it, through go-fuse's ProtocolServer, every
+// request that it does not answer itself. Nothing here waits.
+
+import (
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"slashnet/stack"
+	"slashnet/stack/neterr"
+)
+
+// raw embeds go-fuse's answers to what we have nothing to say to. They are
+// ENOSYS, so each operation for which the kernel takes that badly is below.
+type raw struct {
+	fuse.RawFileSystem
+	*Server
+}
+
+const (
+	// fileSize is what every file reports: with 0 the cat of busybox prints
+	// nothing and exits 0, as it believes st_size; a page is the one fake size that
+	// wc and tail see through.
+	fileSize = 4096
+	// entryTimeout is how long the kernel may keep a name that only goes when we
+	// say so.
+	entryTimeout = time.Hour
+	// streamBlock is st_blksize of a stream: cat then reads and writes as much at a
+	// time as one request carries.
+	streamBlock = maxWrite
+)
+
+// --- names
+
+func (r raw) Lookup(_ <-chan struct{}, h *fuse.InHeader, text string, out *fuse.EntryOut) fuse.Status {
+	if len(text) > stack.MaxName {
+		return fuse.Status(syscall.ENAMETOOLONG)
+	}
+	n, err := r.child(node(h.NodeId), text)
+	if err != nil {
+		return status(err)
+	}
+	return status(r.entry(n, out))
+}
+
+// entry fills in the answer to a look-up.
+func (s *Server) entry(n node, out *fuse.EntryOut) error {
+	// Noted before the conversation is looked at, so that no removal is missed.
+	isConv := n.file() == fileConv || n.file() == fileNamed
+	if isConv {
+		s.notes.seen(n)
+	}
+	if err := s.attr(n, &out.Attr); err != nil {
+		if isConv {
+			s.notes.unseen(n)
+		}
+		return err
+	}
+	out.NodeId = uint64(n)
+	switch f := &files[n.file()]; {
+	case f.kind.waits(), f.ofIface, f.group != nil && f.varies:
+		// Timeout 0: a file that waits is fresh each time, the others come and go
+		// without a notice.
+	default:
+		out.SetEntryTimeout(entryTimeout)
+	}
+	return nil
+}
+
+// child finds a name in a directory.
+func (s *Server) child(parent node, text string) (node, error) {
+	if !parent.valid() {
+		return 0, syscall.ESTALE
+	}
+	dir := &files[parent.file()]
+	if dir.kind != directory {
+		return 0, syscall.ENOTDIR
+	}
+	for _, code := range dir.kids {
+		f := &files[code]
+		if !f.in(parent.proto()) {
+			continue
+		}
+		if f.varies {
+			if n, ok := s.variable(parent, code, text); ok {
+				return n, nil
+			}
+			continue
+		}
+		if f.name == text {
+			return s.fixed(parent, code)
+		}
+	}
+	return 0, neterr.NotFound
+}
+
+// fixed makes the node of a file whose name stands in the table.
+func (s *Server) fixed(parent node, code fileCode) (node, error) {
+	f := &files[code]
+	p, num := parent.proto(), 0
+	switch {
+	case code == fileIpifc:
+		p = ipifc
+	case f.ofConv:
+		num = parent.conv()
+		if s.stack.Conv(protos[p].num, num) == nil {
+			if _, ok := s.row(p, num); !ok || f.row == nil {
+				return 0, neterr.NotFound
+			}
+		}
+	case f.ofIface:
+		num = parent.conv()
+	}
+	n := makeNode(p, num, code)
+	if f.kind.waits() {
+		n = s.serials.fresh(n)
+	}
+	return n, nil
+}
+
+// variable makes the node of a file whose name stands for something, if it does.
+func (s *Server) variable(parent node, code fileCode, text string) (node, bool) {
+	p := parent.proto()
+	f := &files[code]
+	switch {
+	case code == fileProto:
+		for i := tcp; i < ipifc; i++ {
+			if protos[i].name == text {
+				return makeNode(i, 0, code), true
+			}
+		}
+	case code == fileConv:
+		num, ok := number(text)
+		if !ok {
+			return 0, false
+		}
+		_, ok = s.row(p, num)
+		return makeNode(p, num, code), ok
+	case code == fileNamed:
+		c := s.stack.Named(protos[p].num, text)
+		if c == nil {
+			return 0, false
+		}
+		return makeNode(p, c.Num(), code), true
+	case code == fileIface:
+		num, ok := number(text)
+		return makeNode(p, num, code), ok && s.stack.Iface(num) != nil
+	case f.kind == dial || f.kind == accept:
+		return ticketNode(p, code, s.names.add(name{p, code, text})), true
+	case f.kind == directory: // a group
+		group := sameGroup(text)
+		found := false
+		scan(s.stack, p, func(i stack.Info) bool {
+			found = f.group(i) == group
+			return !found
+		})
+		return ticketNode(p, code, s.names.share(name{p, code, group})), found
+	case f.kind == link:
+		num, ok := number(text)
+		if !ok {
+			return 0, false
+		}
+		info, ok := s.row(p, num)
+		group, known := s.names.get(parent.ticket())
+		return makeNode(p, num, code), ok && known && f.group(info) == group.text
+	}
+	return 0, false
+}
+
+// number reads a name that is a number, in the one way that it is listed.
+func number(text string) (int, bool) {
+	n, err := strconv.Atoi(text)
+	return n, err == nil && n >= 0 && n <= stack.MaxConvNum && strconv.Itoa(n) == text
+}
+
+// row finds a conversation's row. One in TIME-WAIT has nothing else left.
+func (s *Server) row(p proto, num int) (stack.Info, bool) {
+	if c := s.stack.Conv(protos[p].num, num); c != nil {
+		return c.Info(), true
+	}
+	rows := s.stack.Convs(protos[p].num, num-1, 1)
+	if len(rows) == 1 && rows[0].Num == num {
+		return rows[0], true
+	}
+	return stack.Info{}, false
+}
+
+func (r raw) Forget(nodeID, nlookup uint64) {}
+
+func (r raw) Readlink(_ <-chan struct{}, h *fuse.InHeader) ([]byte, fuse.Status) {
+	n := node(h.NodeId)
+	if !n.valid() || files[n.file()].kind != link {
+		return nil, fuse.EINVAL
+	}
+	return []byte("../../" + strconv.Itoa(n.conv())), fuse.OK
+}
+
+// --- attributes
+
+func (r raw) GetAttr(_ <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut) fuse.Status {
+	return status(r.attr(node(in.NodeId), &out.Attr))
+}
+
+// attr fills in what stat shows. A conversation that has gone is ESTALE, upon
+// which the kernel looks the name up again.
+func (s *Server) attr(n node, out *fuse.Attr) error {
+	if !n.valid() {
+		return syscall.ESTALE
+	}
+	f := &files[n.file()]
+	*out = fuse.Attr{Ino: n.ino(), Nlink: 1, Owner: fuse.Owner{Uid: s.opts.Owner.UID, Gid: s.opts.Owner.GID}, Mode: f.mode}
+	if n == rootNode {
+		out.Ino = uint64(rootNode)
+	}
+	changed := s.started
+	if f.ofConv {
+		info, ok := s.row(n.proto(), n.conv())
+		if !ok {
+			return syscall.ESTALE
+		}
+		out.Uid, out.Gid = info.Owner.UID, info.Owner.GID
+		if f.mode&0o007 == 0 {
+			out.Mode &= info.Mode
+		}
+		changed = info.Changed
+	}
+	switch f.kind {
+	case directory:
+		out.Mode |= syscall.S_IFDIR
+	case link:
+		out.Mode |= syscall.S_IFLNK
+	default:
+		out.Mode |= syscall.S_IFREG
+		out.Size = fileSize
+		switch f.kind {
+		case data:
+			out.Blksize = streamBlock
+		case dial, accept:
+			out.Blksize = streamBlock
+			out.Ino = s.handles.streamIno(n)
+		}
+	}
+	out.Mode = s.shut(out.Mode)
+	out.Mtime, out.Mtimensec = uint64(changed.Unix()), uint32(changed.Nanosecond())
+	out.Atime, out.Atimensec = out.Mtime, out.Mtimensec
+	out.Ctime, out.Ctimensec = out.Mtime, out.Mtimensec
+	return nil
+}
+
+// shut takes the permissions away from those to whom Options.Mode closes the
+// tree: 0600 leaves nothing to group and others.
+func (s *Server) shut(mode uint32) uint32 {
+	if s.opts.Mode == 0 {
+		return mode
+	}
+	for _, class := range []uint32{0o700, 0o070, 0o007} {
+		if s.opts.Mode&class == 0 {
+			mode &^= class
+		}
+	}
+	return mode
+}
+
+func (r raw) SetAttr(_ <-chan struct{}, in *fuse.SetAttrIn, out *fuse.AttrOut) fuse.Status {
+	n := node(in.NodeId)
+	if !n.valid() {
+		return status(syscall.ESTALE)
+	}
+	// The size is set by every `>`, the times by touch and cp -p: both succeed and
+	// mean nothing.
+	if in.Valid&(fuse.FATTR_MODE|fuse.FATTR_UID|fuse.FATTR_GID) != 0 {
+		if err := r.chattr(n, in); err != nil {
+			return status(err)
+		}
+	}
+	return status(r.attr(n, &out.Attr))
+}
+
+// chattr is chmod and chown, which a conversation has and nothing else.
+func (s *Server) chattr(n node, in *fuse.SetAttrIn) error {
+	if !files[n.file()].ofConv {
+		return neterr.NotOwner
+	}
+	c := s.stack.Conv(protos[n.proto()].num, n.conv())
+	if c == nil {
+		return syscall.ESTALE
+	}
+	u := userOf(&in.InHeader)
+	if mode, ok := in.GetMode(); ok {
+		if err := c.Chmod(u, mode); err != nil {
+			return err
+		}
+	}
+	to := c.Info().Owner
+	uid, setsUID := in.GetUID()
+	gid, setsGID := in.GetGID()
+	if setsUID {
+		to.UID = uid
+	}
+	if setsGID {
+		to.GID = gid
+	}
+	if setsUID || setsGID {
+		return c.Chown(u, to)
+	}
+	return nil
+}
+
+func userOf(h *fuse.InHeader) stack.User { return stack.User{UID: h.Uid, GID: h.Gid} }
+
+// Access is never asked, as the kernel checks (default_permissions).
+func (r raw) Access(_ <-chan struct{}, _ *fuse.AccessIn) fuse.Status { return fuse.OK }
+
+func (r raw) StatFs(_ <-chan struct{}, _ *fuse.InHeader, out *fuse.StatfsOut) fuse.Status {
+	*out = fuse.StatfsOut{Bsize: fileSize, Frsize: fileSize, NameLen: stack.MaxName}
+	return fuse.OK
+}
+
+// --- directories that change
+
+func (r raw) Mkdir(_ <-chan struct{}, in *fuse.MkdirIn, text string, out *fuse.EntryOut) fuse.Status {
+	parent := node(in.NodeId)
+	if !parent.valid() || parent.file() != fileProto {
+		return fuse.EPERM
+	}
+	c, err := r.stack.Mkdir(protos[parent.proto()].num, text, userOf(&in.InHeader))
+	if err != nil {
+		return status(err)
+	}
+	return status(r.entry(makeNode(parent.proto(), c.Num(), fileNamed), out))
+}
+
+func (r raw) Rmdir(_ <-chan struct{}, h *fuse.InHeader, text string) fuse.Status {
+	parent := node(h.NodeId)
+	if !parent.valid() || parent.file() != fileProto {
+		return fuse.EPERM
+	}
+	n, err := r.child(parent, text)
+	if err != nil {
+		return status(err)
+	}
+	if !files[n.file()].ofConv {
+		return fuse.EPERM
+	}
+	return status(r.stack.Rmdir(protos[parent.proto()].num, text, userOf(h)))
+}
+
+// A name that is not there is most often a slip, as in `> tcp/7/ctrl`: the
+// answer is "Permission denied" for what would make a file, and "Operation not
+// permitted" for what would change one.
+
+func (r raw) Create(_ <-chan struct{}, _ *fuse.CreateIn, _ string, _ *fuse.CreateOut) fuse.Status {
+	return fuse.EACCES
+}
+
+func (r raw) Mknod(_ <-chan struct{}, _ *fuse.MknodIn, _ string, _ *fuse.EntryOut) fuse.Status {
+	return fuse.EACCES
+}
+
+func (r raw) Symlink(_ <-chan struct{}, _ *fuse.InHeader, _, _ string, _ *fuse.EntryOut) fuse.Status {
+	return fuse.EPERM
+}
+
+func (r raw) Link(_ <-chan struct{}, _ *fuse.LinkIn, _ string, _ *fuse.EntryOut) fuse.Status {
+	return fuse.EPERM
+}
+
+func (r raw) Unlink(_ <-chan struct{}, _ *fuse.InHeader, _ string) fuse.Status { return fuse.EPERM }
+
+func (r raw) Rename(_ <-chan struct{}, _ *fuse.RenameIn, _, _ string) fuse.Status { return fuse.EPERM }
+
+func (r raw) Tmpfile(_ <-chan struct{}, _ *fuse.CreateIn, _ *fuse.CreateOut) fuse.Status {
+	return fuse.ENOTSUP
+}
+
+// --- operations on open files that mean nothing here
+
+// Lseek is asked for SEEK_DATA and SEEK_HOLE only. EINVAL makes cp read the file
+// as it is; it would believe an answer, and the size.
+func (r raw) Lseek(_ <-chan struct{}, _ *fuse.LseekIn, _ *fuse.LseekOut) fuse.Status {
+	return fuse.EINVAL
+}
+
+func (r raw) Ioctl(_ <-chan struct{}, _ *fuse.IoctlIn, _ []byte, _ *fuse.IoctlOut, _ []byte) fuse.Status {
+	return fuse.Status(syscall.ENOTTY)
+}
+
+// Flush is a close of one of several descriptors: it hangs nothing up.
+func (r raw) Flush(_ <-chan struct{}, _ *fuse.FlushIn) fuse.Status { return fuse.OK }
+
+func (r raw) GetLk(_ <-chan struct{}, _ *fuse.LkIn, _ *fuse.LkOut) fuse.Status { return fuse.EINVAL }
+
+func (r raw) SetLk(_ <-chan struct{}, _ *fuse.LkIn) fuse.Status { return fuse.EINVAL }
+
+func (r raw) SetLkw(_ <-chan struct{}, _ *fuse.LkIn) fuse.Status { return fuse.EINVAL }

@@ -1,0 +1,229 @@
+package fs
+
+// The tree as a table: one row per file. raw.go looks names up in it and makes
+// attributes from it, open.go opens its files by their kind, help.go prints it.
+
+import (
+	"path"
+	"strings"
+
+	"slashnet/stack"
+	"slashnet/wire"
+)
+
+// A proto is a directory of conversations.
+type proto uint8
+
+const (
+	noProto proto = iota
+	tcp
+	udp
+	icmp
+	ipifc // its conversations are the interfaces
+)
+
+var protos = [...]struct {
+	name string
+	num  wire.Proto
+}{
+	tcp:   {"tcp", wire.TCP},
+	udp:   {"udp", wire.UDP},
+	icmp:  {"icmp", wire.ICMP},
+	ipifc: {name: "ipifc"},
+}
+
+// A kind is how a file is served.
+type kind uint8
+
+const (
+	directory kind = iota
+	link
+	text // a snapshot taken by open; lines are written to it
+	// From here on files that wait: streams without a position.
+	clone
+	control
+	data
+	listen
+	dial
+	accept
+)
+
+// waits reports whether the loop serves files of this kind itself.
+func (k kind) waits() bool { return k >= clone }
+
+// A fileCode is a row's place in the table; it is a part of node ids.
+type fileCode uint8
+
+// A file is a row: all that there is to say about a file of the tree.
+type file struct {
+	// path is where it is. Words in capitals stand for what varies: PROTO is tcp,
+	// udp or icmp, N a number, NAME and ADDR what they say.
+	path  string
+	kind  kind
+	mode  uint32
+	about string // a line of the file help
+
+	only  []proto // where a PROTO has it; nil: everywhere
+	slow  bool    // opening or writing it may take long: done by a worker
+	holds bool    // an open one holds the conversation
+	read  func(at place) string
+	write func(at place, h *handle, line string) error
+	group func(stack.Info) string // by-*: what a conversation is listed under; or nothing
+	row   func(stack.Info) string // the text when only a row is left, in TIME-WAIT
+
+	// Derived by init.
+	name    string // the last element of path
+	of      fileCode
+	ofConv  bool // of a conversation, hence with its owner and mode
+	ofIface bool
+	kids    []fileCode
+	varies  bool // NAME, N, ADDR …
+}
+
+// A place is where a row is used: what its capitals stand for.
+type place struct {
+	stack *stack.Stack
+	proto proto
+	conv  *stack.Conv
+	iface *stack.Iface
+}
+
+// peekLen is how many unread bytes peek shows at most.
+const peekLen = 64 << 10
+
+// streams are the protocols whose conversations can be opened by path and listen.
+var streams = []proto{tcp, udp}
+
+// files is the tree. The order is that of a listing.
+var files = []file{
+	{path: "/", kind: directory, mode: 0o555},
+	{path: "/PROTO", kind: directory, mode: 0o1777, about: "conversations; mkdir makes one with a name, rmdir hangs one up"},
+	{path: "/arp", kind: text, mode: 0o644, slow: true, about: "neighbours; add IP MAC, del IP, flush",
+		read:  func(at place) string { return at.stack.ARPText() },
+		write: func(at place, _ *handle, line string) error { return at.stack.WriteARP(line) }},
+	{path: "/ipifc", kind: directory, mode: 0o555, about: "interfaces"},
+	{path: "/iproute", kind: text, mode: 0o644, slow: true, about: "routes; add NET MASK GATEWAY, remove NET MASK, flush, tag T",
+		read:  func(at place) string { return at.stack.RouteText() },
+		write: func(at place, h *handle, line string) error { return at.stack.WriteRoute(line, &h.tag) }},
+	{path: "/ipselftab", kind: text, mode: 0o444, slow: true, about: "the addresses that are ours",
+		read: func(at place) string { return at.stack.SelfText() }},
+	{path: "/log", kind: text, mode: 0o444, slow: true, about: "what happened lately, with the words of errors",
+		read: func(at place) string { return at.stack.LogText() }},
+	{path: "/stats", kind: text, mode: 0o444, about: "counters of the whole stack, one for every reason to drop",
+		read: func(at place) string { return at.stack.StackStatsText() }},
+	{path: "/ctl", kind: text, mode: 0o644, slow: true, about: "settings, NAME VALUE; sync waits for all frames received so far, reset drops every conversation",
+		read:  func(at place) string { return at.stack.CtlText() },
+		write: func(at place, _ *handle, line string) error { return at.stack.WriteCtl(line) }},
+	{path: "/help", kind: text, mode: 0o444, about: "this text",
+		read: func(place) string { return helpText }},
+	{path: "/version", kind: text, mode: 0o444, about: "what serves this tree",
+		read: func(place) string { return versionText }},
+
+	{path: "/PROTO/clone", kind: clone, mode: 0o666, about: "opened read-write: a new conversation's ctl, whose last close hangs up; read-only: one that stays"},
+	{path: "/PROTO/stats", kind: text, mode: 0o444, about: "counters",
+		read: func(at place) string { return at.stack.StatsText(protos[at.proto].num) }},
+	{path: "/PROTO/by-state", kind: directory, mode: 0o555, about: "links to the conversations, by their state", group: byState},
+	{path: "/PROTO/by-local", kind: directory, mode: 0o555, about: "… by local address", group: byLocal},
+	{path: "/PROTO/by-remote", kind: directory, mode: 0o555, about: "… by remote address", group: byRemote},
+	{path: "/PROTO/dial", kind: directory, mode: 0o555, only: streams, about: "opening dial/HOST:PORT connects and is the stream"},
+	{path: "/PROTO/accept", kind: directory, mode: 0o555, only: streams, about: "opening accept/PORT waits for a call and is its stream"},
+	{path: "/PROTO/N", kind: directory, mode: 0o555, about: "a conversation"},
+	{path: "/PROTO/NAME", kind: directory, mode: 0o555},
+	{path: "/PROTO/by-state/NAME", kind: directory, mode: 0o555, group: byState},
+	{path: "/PROTO/by-local/NAME", kind: directory, mode: 0o555, group: byLocal},
+	{path: "/PROTO/by-remote/NAME", kind: directory, mode: 0o555, group: byRemote},
+	{path: "/PROTO/by-state/NAME/N", kind: link, mode: 0o777, group: byState},
+	{path: "/PROTO/by-local/NAME/N", kind: link, mode: 0o777, group: byLocal},
+	{path: "/PROTO/by-remote/NAME/N", kind: link, mode: 0o777, group: byRemote},
+	{path: "/PROTO/dial/ADDR", kind: dial, mode: 0o666},
+	{path: "/PROTO/accept/ADDR", kind: accept, mode: 0o666},
+
+	{path: "/PROTO/N/ctl", kind: control, mode: 0o660, about: "its number; commands: connect ADDR, announce PORT, close, hangup, …"},
+	{path: "/PROTO/N/data", kind: data, mode: 0o660, about: "the stream, or one datagram per read and write"},
+	{path: "/PROTO/N/err", kind: text, mode: 0o440, holds: true, about: "the last error in words",
+		read: func(at place) string { return at.conv.ErrText() }},
+	{path: "/PROTO/N/listen", kind: listen, mode: 0o660, only: streams, about: "opening waits for a call and is its ctl"},
+	{path: "/PROTO/N/local", kind: text, mode: 0o444, about: "address!port",
+		read: func(at place) string { return at.conv.LocalText() },
+		row:  func(i stack.Info) string { return addrText(i.Local) }},
+	{path: "/PROTO/N/remote", kind: text, mode: 0o444, about: "address!port",
+		read: func(at place) string { return at.conv.RemoteText() },
+		row:  func(i stack.Info) string { return addrText(i.Remote) }},
+	{path: "/PROTO/N/status", kind: text, mode: 0o444, about: "its state, then a line per number",
+		read: func(at place) string { return at.conv.StatusText() },
+		row:  func(i stack.Info) string { return i.State + "\n" }},
+	{path: "/PROTO/N/why", kind: text, mode: 0o444, about: "a sentence on why it is as it is",
+		read: func(at place) string { return at.conv.WhyText() },
+		row:  func(i stack.Info) string { return i.State + ": only the last wait of the protocol is left\n" }},
+	{path: "/PROTO/N/peek", kind: text, mode: 0o440, about: "unread bytes, not consumed",
+		read: func(at place) string { return string(at.conv.Peek(peekLen)) }},
+
+	{path: "/ipifc/clone", kind: clone, mode: 0o644, about: "a new interface"},
+	{path: "/ipifc/stats", kind: text, mode: 0o444, about: "counters of IP",
+		read: func(at place) string { return at.stack.StatsText(0) }},
+	{path: "/ipifc/N", kind: directory, mode: 0o555, about: "an interface"},
+	{path: "/ipifc/N/ctl", kind: control, mode: 0o644, slow: true, about: "its number; commands: bind, unbind, add CIDR, remove CIDR, mtu N, …"},
+	{path: "/ipifc/N/status", kind: text, mode: 0o444, about: "device, counters, addresses",
+		read: func(at place) string { return at.iface.StatusText() }},
+	{path: "/ipifc/N/local", kind: text, mode: 0o444, about: "its addresses and who listens to them",
+		read: func(at place) string { return at.iface.LocalText() }},
+	{path: "/ipifc/N/stats", kind: text, mode: 0o444, about: "its counters",
+		read: func(at place) string { return at.iface.StatsText() }},
+}
+
+// The rows that code speaks of.
+var (
+	fileRoot  = code("/")
+	fileProto = code("/PROTO")
+	fileIpifc = code("/ipifc")
+	fileConv  = code("/PROTO/N")
+	fileNamed = code("/PROTO/NAME")
+	fileIface = code("/ipifc/N")
+)
+
+// code finds a row by its path; a path that is not there is a mistake in this
+// package.
+func code(path string) fileCode {
+	for i := range files {
+		if files[i].path == path {
+			return fileCode(i)
+		}
+	}
+	panic("fs: no row " + path)
+}
+
+func init() {
+	for i := range files {
+		f := &files[i]
+		var dir string
+		dir, f.name = path.Split(f.path)
+		f.varies = f.name != "" && f.name == strings.ToUpper(f.name)
+		f.ofConv = strings.HasPrefix(f.path, "/PROTO/N") // and NAME
+		f.ofIface = strings.HasPrefix(f.path, "/ipifc/N")
+		if fileCode(i) == fileRoot {
+			continue
+		}
+		if dir != "/" {
+			dir = strings.TrimSuffix(dir, "/")
+		}
+		f.of = code(dir)
+		parent := &files[f.of]
+		parent.kids = append(parent.kids, fileCode(i))
+	}
+	// A named conversation is the same thing under another name.
+	files[fileNamed].kids = files[fileConv].kids
+	helpText = makeHelp()
+}
+
+// in reports whether a protocol has the file.
+func (f *file) in(p proto) bool {
+	if f.only == nil {
+		return true
+	}
+	for _, o := range f.only {
+		if o == p {
+			return true
+		}
+	}
+	return false
+}
