@@ -1,0 +1,470 @@
+package stack
+
+// The language of a conversation's ctl: one command a line. op.go calls beginCtl
+// and tryCtl for what is written, and beginDial, beginAccept for the paths; the
+// verbs that only TCP has are in tcpctl.go.
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"slashnet/stack/neterr"
+	"slashnet/wire"
+)
+
+const (
+	// maxCtl bounds one write to a ctl, so that nobody parses a megabyte under the
+	// lock.
+	maxCtl = 64 << 10
+	// maxLine bounds one command: the longest name of a host, twice, and its verb.
+	maxLine = 1024
+)
+
+// ctlLines splits a write into its commands.
+func ctlLines(data []byte) ([]string, error) {
+	if len(data) > maxCtl {
+		return nil, neterr.BadArg.With("%d bytes of control: at most %d", len(data), maxCtl)
+	}
+	var lines []string
+	for line := range strings.SplitSeq(strings.TrimSuffix(string(data), "\n"), "\n") {
+		if err := checkLine(line); err != nil {
+			return nil, err
+		}
+		lines = append(lines, line)
+	}
+	return lines, nil
+}
+
+func checkLine(line string) error {
+	switch {
+	case len(line) > maxLine:
+		return neterr.BadArg.With("a line of %d bytes: at most %d", len(line), maxLine)
+	case !utf8.ValidString(line) || strings.ContainsFunc(line, func(r rune) bool { return r < ' ' && r != '\t' && r != '\r' || r == 0x7f }):
+		return neterr.BadArg.With("%q: not a line of text", clip(line))
+	case strings.TrimSpace(line) == "":
+		return neterr.ShortControl.With("a verb is wanted: %s", verbList)
+	}
+	return nil
+}
+
+// words splits a command at blanks, with rc's quotes.
+func words(line string) (out []string, err error) {
+	var word strings.Builder
+	inWord, quoted := false, false
+	for n := 0; n < len(line); n++ {
+		switch b := line[n]; {
+		case b == '\'' && quoted && n+1 < len(line) && line[n+1] == '\'':
+			word.WriteByte(b)
+			n++
+		case b == '\'':
+			quoted, inWord = !quoted, true
+		case !quoted && (b == ' ' || b == '\t' || b == '\r'):
+			if inWord {
+				out = append(out, word.String())
+				word.Reset()
+			}
+			inWord = false
+		default:
+			word.WriteByte(b)
+			inWord = true
+		}
+	}
+	if quoted {
+		return nil, neterr.BadControl.With("%q: a quote is not closed", clip(line))
+	}
+	if inWord {
+		out = append(out, word.String())
+	}
+	return out, nil
+}
+
+func (s *Stack) beginCtl(op *Op) bool {
+	lines, err := ctlLines(op.Data)
+	if err != nil {
+		return s.refuse(op, err)
+	}
+	op.lines = lines
+	return true
+}
+
+// tryCtl runs the lines that are left; a connect under way stops it until the
+// conversation is settled.
+func (s *Stack) tryCtl(op *Op) (done bool, err error) {
+	c := op.Conv
+	for len(op.lines) > 0 {
+		line := op.lines[0]
+		if op.started {
+			done, err = c.connectEnded()
+		} else {
+			done, err = c.command(op, line)
+			op.started = !done
+		}
+		if !done {
+			return false, nil
+		}
+		op.started = false
+		if err != nil {
+			c.fail(fmt.Errorf("%s: %w", clip(line), err))
+			return true, err
+		}
+		op.lines = op.lines[1:]
+	}
+	op.N = len(op.Data)
+	return true, nil
+}
+
+// connectEnded reports how the connect that was begun has ended.
+func (c *Conv) connectEnded() (done bool, err error) {
+	switch c.phase {
+	case connecting:
+		return false, nil
+	case connected:
+		return true, nil
+	case hungup:
+		if c.cause != nil {
+			return true, c.cause
+		}
+		return true, neterr.Aborted
+	}
+	return true, c.connectErr
+}
+
+const verbList = "connect announce bind close hangup shutdown keep linger keepalive nodelay ttl tos backlog rtimeout rcvbuf sndbuf mss headers ignoreadvice accept reject"
+
+// command runs one line. Not done: it is a connect whose end is to be waited for.
+func (c *Conv) command(op *Op, line string) (done bool, err error) {
+	w, err := words(line)
+	if err != nil {
+		return true, err
+	}
+	if len(w) == 0 {
+		return true, neterr.ShortControl.With("a verb is wanted: %s", verbList)
+	}
+	verb, args := w[0], w[1:]
+	if c.phase == hungup && verb != "hangup" && verb != "close" {
+		return true, neterr.Hungup
+	}
+	switch verb {
+	case "connect":
+		return c.connectVerb(op.User, args)
+	case "announce":
+		return true, c.announceVerb(op.User, args)
+	case "bind":
+		return true, c.bindVerb(op.User, args)
+	case "hangup":
+		c.hangup(neterr.Aborted)
+		return true, noArgs(verb, args)
+	case "close":
+		if err := noArgs(verb, args); err != nil {
+			return true, err
+		}
+		c.closeGracefully()
+		return true, nil
+	case "accept", "reject": // Plan 9's programs say so to a call: nothing to do
+		return true, nil
+	}
+	if known, err := c.setting(verb, args); known {
+		return true, err
+	}
+	if known, err := c.proto.control(c, verb, args); known {
+		return true, err
+	}
+	return true, neterr.UnknownControl.With("%q: %s are known", clip(verb), verbList)
+}
+
+func noArgs(verb string, args []string) error {
+	if len(args) > 0 {
+		return neterr.BadControl.With("%s takes no argument, not %q", verb, clip(args[0]))
+	}
+	return nil
+}
+
+// joinPort lets `connect host port` mean host:port, for shells whose users cannot
+// type an exclamation mark.
+func joinPort(args []string) []string {
+	if len(args) >= 2 && !strings.ContainsAny(args[0], "!") && !strings.Contains(args[0], ":") {
+		return append([]string{args[0] + "!" + args[1]}, args[2:]...)
+	}
+	return args
+}
+
+func (c *Conv) connectVerb(u User, args []string) (done bool, err error) {
+	if c.proto.num != wire.ICMP {
+		args = joinPort(args)
+	}
+	if len(args) < 1 || len(args) > 2 {
+		return true, neterr.BadConnect.With("connect HOST:PORT [LOCALPORT] is wanted")
+	}
+	remote, reserved, err := c.stack.parseRemote(c.proto.num, args[0])
+	if err != nil {
+		return true, err
+	}
+	switch c.phase {
+	case announced:
+		return true, neterr.InUse.With("%s/%d is announced", c.proto.name, c.num)
+	case connecting, connected:
+		// dash sends a whole write again after a signal: the same connect joins.
+		if c.remote == remote {
+			return c.connectEnded()
+		}
+		if c.phase == connecting {
+			return true, neterr.Connecting.With("to %v", bang(c.remote))
+		}
+		return true, neterr.InUse.With("connected to %v", bang(c.remote))
+	}
+	was := c.bound
+	if len(args) == 2 {
+		if c.bound, err = c.stack.parseLocal(c.proto.num, args[1]); err != nil {
+			c.bound = was
+			return true, err
+		}
+	}
+	if err = c.mayBind(u, c.bound.Port()); err == nil && reserved {
+		c.bound, err = c.reservedPort(u, remote)
+	}
+	if err == nil {
+		err = c.proto.connect(c, remote)
+	}
+	c.bound = was
+	if err != nil {
+		return true, err
+	}
+	c.connectErr = nil
+	return c.phase != connecting, nil
+}
+
+// reservedPort finds a port of 600-1023, for rlogin and its like (connect's !r).
+func (c *Conv) reservedPort(u User, remote netip.AddrPort) (netip.AddrPort, error) {
+	const lo, hi = 600, 1023
+	if err := c.mayBind(u, lo); err != nil {
+		return c.bound, err
+	}
+	src, _, err := c.stack.source(remote.Addr())
+	if err != nil {
+		return c.bound, err
+	}
+	for p := uint16(lo); p <= hi; p++ {
+		if c.proto.free4(tuple{netip.AddrPortFrom(src, p), remote}) {
+			return netip.AddrPortFrom(src, p), nil
+		}
+	}
+	return c.bound, neterr.NoPorts.With("%d-%d are in use towards %v", lo, hi, bang(remote))
+}
+
+// mayBind: ports below 1024 are for the owner of the tree and root. Identifiers
+// of icmp are not ports.
+func (c *Conv) mayBind(u User, port uint16) error {
+	if port == 0 || port >= 1024 || c.proto.num == wire.ICMP || u.UID == 0 || u.UID == c.stack.cfg.Owner.UID {
+		return nil
+	}
+	return neterr.Permission.With("port %d: those below 1024 are for the owner of the tree and root", port)
+}
+
+func (c *Conv) announceVerb(u User, args []string) error {
+	args = joinPort(args)
+	if len(args) != 1 {
+		return neterr.BadAnnounce.With("announce PORT or announce ADDR:PORT is wanted")
+	}
+	local, err := c.stack.parseLocal(c.proto.num, args[0])
+	if err != nil {
+		return err
+	}
+	return c.announce(u, local)
+}
+
+func (c *Conv) announce(u User, local netip.AddrPort) error {
+	switch c.phase {
+	case announced:
+		if c.local == local {
+			return nil
+		}
+		return neterr.InUse.With("%s/%d is announced at %v", c.proto.name, c.num, bang(c.local))
+	case connecting, connected:
+		return neterr.InUse.With("%s/%d is connected to %v", c.proto.name, c.num, bang(c.remote))
+	}
+	if err := c.mayBind(u, local.Port()); err != nil {
+		return err
+	}
+	was := c.local
+	c.local = local
+	if err := c.proto.announce(c); err != nil {
+		c.local = was
+		return err
+	}
+	c.setPhase(announced)
+	return nil
+}
+
+// bindVerb remembers our end for a later connect; it reserves nothing.
+func (c *Conv) bindVerb(u User, args []string) error {
+	args = joinPort(args)
+	if len(args) != 1 {
+		return neterr.BadBind.With("bind [ADDR:]PORT is wanted")
+	}
+	if c.phase != idle {
+		return neterr.InUse.With("%s/%d has its address already", c.proto.name, c.num)
+	}
+	local, err := c.stack.parseLocal(c.proto.num, args[0])
+	if err != nil {
+		return err
+	}
+	if err := c.mayBind(u, local.Port()); err != nil {
+		return err
+	}
+	c.bound = local
+	return nil
+}
+
+// setting is a verb that every protocol has and that only notes something.
+func (c *Conv) setting(verb string, args []string) (known bool, err error) {
+	switch verb {
+	case "ttl":
+		ttl := uint64(255) // as on Plan 9
+		if ttl, err = optionalNumber(verb, args, ttl, 1, 255); err == nil {
+			c.ttl = uint8(ttl)
+		}
+	case "tos":
+		var tos uint64
+		if tos, err = optionalNumber(verb, args, 0, 0, 255); err == nil {
+			c.tos = uint8(tos)
+		}
+	case "ignoreadvice":
+		if err = noArgs(verb, args); err == nil {
+			c.ignoreAdvice = true
+		}
+	case "headers":
+		if c.proto.num != wire.UDP {
+			return true, neterr.NotSupported.With("headers is a verb of udp")
+		}
+		if err = noArgs(verb, args); err == nil {
+			c.headers = true
+		}
+	case "rtimeout":
+		var d time.Duration
+		if d, err = oneDuration(verb, args, time.Millisecond); err == nil {
+			c.readTimeout = d
+		}
+	case "keep":
+		if len(args) == 1 && args[0] == "forever" {
+			c.keep = keepForever
+			return true, nil
+		}
+		var d time.Duration
+		if d, err = oneDuration(verb, args, time.Second); err == nil {
+			c.keep = d
+		}
+	case "backlog":
+		var n uint64
+		if n, err = oneNumber(verb, args, 1, 65535); err == nil {
+			c.backlog = int(n)
+		}
+	default:
+		return false, nil
+	}
+	return true, err
+}
+
+func optionalNumber(verb string, args []string, none, lo, hi uint64) (uint64, error) {
+	if len(args) == 0 {
+		return none, nil
+	}
+	return oneNumber(verb, args, lo, hi)
+}
+
+func oneNumber(verb string, args []string, lo, hi uint64) (uint64, error) {
+	if len(args) != 1 {
+		return 0, neterr.BadControl.With("%s takes a number of %d-%d", verb, lo, hi)
+	}
+	n, err := strconv.ParseUint(args[0], 0, 64)
+	if err != nil || n < lo || n > hi {
+		return 0, neterr.BadArg.With("%s %q: a number of %d-%d is wanted", verb, clip(args[0]), lo, hi)
+	}
+	return n, nil
+}
+
+func oneDuration(verb string, args []string, unit time.Duration) (time.Duration, error) {
+	if len(args) == 1 {
+		if d, ok := parseDuration(args[0], unit); ok {
+			return d, nil
+		}
+		return 0, neterr.BadArg.With("%s %q: a time is wanted, as in 500ms or 5s; a bare number counts %v", verb, clip(args[0]), unit)
+	}
+	return 0, neterr.BadControl.With("%s takes a time, as in 500ms or 5s", verb)
+}
+
+// --- the paths dial/HOST:PORT and accept/PORT
+
+// beginDial makes the conversation of a dial and begins to connect it.
+func (s *Stack) beginDial(op *Op) bool {
+	if err := checkLine(op.Addr); err != nil {
+		return s.refuse(op, neterr.BadAddress.With("%q", clip(op.Addr)))
+	}
+	c, err := s.clone(op.Proto, op.User, false)
+	if err != nil {
+		return s.refuse(op, err)
+	}
+	if _, err := c.connectVerb(op.User, []string{op.Addr}); err != nil {
+		c.drop()
+		s.logf("%s/dial/%s: %v", c.proto.name, clip(op.Addr), err)
+		s.finish(op, err)
+		return false
+	}
+	if op.Proto == wire.ICMP {
+		c.ping = &pinger{next: s.now}
+	}
+	op.Conv = c
+	return true
+}
+
+func (s *Stack) tryDial(op *Op) (done bool, err error) {
+	if done, err = op.Conv.connectEnded(); !done {
+		return false, nil
+	}
+	if err != nil {
+		op.Conv.drop()
+		s.logf("%s/dial/%s: %v", op.Conv.proto.name, clip(op.Addr), err)
+		return true, err
+	}
+	op.Call = op.Conv
+	return true, nil
+}
+
+// beginAccept finds the listener of a path or makes it.
+func (s *Stack) beginAccept(op *Op) bool {
+	pr := s.proto(op.Proto)
+	local, err := netip.AddrPort{}, checkLine(op.Addr)
+	if err == nil {
+		local, err = s.parseLocal(op.Proto, op.Addr)
+	}
+	if err == nil && local.Port() == 0 {
+		err = neterr.BadPort.With("%q: a port of 1-65535 is wanted", clip(op.Addr))
+	}
+	if err != nil {
+		return s.refuse(op, err)
+	}
+	l := pr.listeners[local]
+	if l == nil {
+		if l, err = s.clone(op.Proto, op.User, true); err != nil {
+			return s.refuse(op, err)
+		}
+		l.held--
+		l.keep = lifeAccept
+		if err := l.announce(op.User, local); err != nil {
+			l.closeGracefully()
+			return s.refuse(op, err)
+		}
+	}
+	if l.owner.UID != op.User.UID {
+		return s.refuse(op, neterr.AddrInUse.With("%v is announced by another user, as %s/%d", bang(local), pr.name, l.num))
+	}
+	op.Conv = l
+	if err := l.listening(); err != nil {
+		return s.refuse(op, err)
+	}
+	l.waiting++
+	return true
+}

@@ -1,0 +1,40 @@
+// Package stack is the hallway of the house: it wires the pure rooms (arp,
+// route, stack/reasm, stack/tcp) into a TCP/IP host, and gives its users
+// conversations.
+//
+// # Two roads
+//
+// A frame goes up, a write goes down, each on the goroutine that brought it,
+// to the end (run to completion):
+//
+//	NIC ── Iface.Receive ── up.go ── icmp.go udp.go tcp.go ── engine ──┐
+//	user ── Submit ── op.go ── conv ── engine ── down.go ──────────────┤
+//	                                                                   ▼
+//	                        settle (settle.go), unlock, effects (effects.go)
+//
+// # One lock
+//
+// A Stack has one lock. State changes under it, effects happen after it: frames
+// leave through the interface's queue, operations are answered, and watchers
+// are told once the lock is free. Exported methods take the lock, unexported
+// ones assume it: the first letter is the annotation, and a test checks it.
+//
+// # Waiting
+//
+// Whoever has to wait is an Op, a value in a list. There is no second way to
+// wait: the files, the Go API and the timers all go through it.
+//
+// # Time
+//
+// Everything with time has three verbs: input, tick(now) and deadline(). The
+// deadlines are filed in one heap per stack, lazily (timer.go).
+//
+// What is left out on purpose: IP options are received and ignored, source
+// routes are not followed (RFC 7126); a fragment is never reassembled in
+// transit (RFC 1812 §4.2.2.8).
+//
+// RFC 1122 (hosts), 1812 (forwarding), 791, 792, 768, 9293, 1191, 6056, 6528.
+//
+// Reading order: op.go, conv.go, up.go, down.go, udp.go (the smallest whole
+// protocol), tcp.go.
+package stack

@@ -1,0 +1,186 @@
+package stack
+
+// The road down: udp.go, icmp.go, tcp.go and forward.go fill a frame's payload
+// and call send; here it gets its IP header, is fragmented if need be, finds its
+// neighbour, gets its Ethernet header, and goes into the interface's queue.
+
+import (
+	"net/netip"
+
+	"slashnet/route"
+	"slashnet/stack/neterr"
+	"slashnet/wire"
+)
+
+// A path is where a datagram goes: out of an interface, to a neighbour.
+type path struct {
+	out   *Iface
+	hop   netip.Addr
+	group bool // broadcast or multicast
+}
+
+// pathTo looks up the way to an address (RFC 1122 §3.3.1).
+func (s *Stack) pathTo(dst netip.Addr) (path, error) {
+	if dst == limitedBroadcast {
+		for _, n := range s.ifnums() {
+			if i := s.ifaces[n]; i.nic != nil && !i.loopback {
+				return path{i, dst, true}, nil
+			}
+		}
+	}
+	r, ok := s.routes.Lookup(dst)
+	if !ok {
+		return path{}, neterr.NoRoute.With("to %v: add one to iproute", dst)
+	}
+	i := s.ifaces[r.Iface]
+	if r.Kind == route.Local {
+		for _, lo := range s.ifaces {
+			if lo.loopback {
+				return path{lo, dst, false}, nil
+			}
+		}
+		return path{}, neterr.NoRoute.With("to our own address %v: there is no loopback interface", dst)
+	}
+	if i == nil || i.nic == nil {
+		return path{}, neterr.NoRoute.With("to %v: its interface %d is gone", dst, r.Iface)
+	}
+	hop := dst
+	if r.Via.IsValid() {
+		hop = r.Via
+	}
+	return path{i, hop, r.Kind == route.Broadcast || dst.IsMulticast()}, nil
+}
+
+// source chooses our address towards dst (RFC 1122 §3.3.4.3).
+func (s *Stack) source(dst netip.Addr) (netip.Addr, path, error) {
+	p, err := s.pathTo(dst)
+	if err != nil {
+		return netip.Addr{}, p, err
+	}
+	if s.own[dst] != nil {
+		return dst, p, nil // to ourselves
+	}
+	a, ok := p.out.addrFor(p.hop)
+	if !ok {
+		return a, p, neterr.NotLocal.With("%v has no address to send from", p.out)
+	}
+	return a, p, nil
+}
+
+// payloadAt is where a transport header begins in an outFrame's head: behind an
+// IP header without options.
+const payloadAt = wire.EthernetLen + wire.IPv4Len
+
+// send gives a datagram its IP header and passes it on. Its transport header, of
+// the given length, is at head[payloadAt:], its payload in Body. The frame is
+// send's from here.
+func (s *Stack) send(f *outFrame, to path, ip *wire.IP, headerLen int) error {
+	i := to.out
+	length := headerLen
+	for _, b := range f.Body {
+		length += len(b)
+	}
+	s.counts.IP.OutRequests++
+	if length > 0xffff-wire.IPv4Len {
+		i.queue.drop(f)
+		return neterr.MessageSize.With("%d bytes: an IP datagram holds %d", length, 0xffff-wire.IPv4Len)
+	}
+	f.Head = f.head[:payloadAt+headerLen]
+	if length+wire.IPv4Len > i.mtu && f.GSO == wire.GSONone {
+		return s.fragment(f, to, ip)
+	}
+	// RFC 6864 §4.1: the ID of an atomic datagram means nothing. One that a NIC or
+	// a router may cut up needs it.
+	ip.ID = uint32(s.ipID)
+	s.ipID++
+	ip.PutIPv4(f.head[wire.EthernetLen:], length)
+	s.toNeighbour(f, to)
+	return nil
+}
+
+// fragment cuts a datagram into pieces of the MTU (RFC 791 §3.2), or refuses.
+func (s *Stack) fragment(f *outFrame, to path, ip *wire.IP) error {
+	i := to.out
+	if ip.DF {
+		i.queue.drop(f)
+		s.counts.IP.FragFails++
+		return neterr.MessageSize.With("longer than the MTU of %v, %d, and not to be fragmented", i, i.mtu)
+	}
+	whole := append([]byte(nil), f.Head[payloadAt:]...)
+	for _, b := range f.Body {
+		whole = append(whole, b...)
+	}
+	completeChecksum(whole, &f.Offload)
+	i.queue.drop(f)
+	ip.ID = uint32(s.ipID)
+	s.ipID++
+	s.counts.IP.FragOKs++
+	piece := (i.mtu - wire.IPv4Len) &^ 7
+	base := ip.Offset
+	more := ip.More
+	for at := 0; at < len(whole); at += piece {
+		end := min(at+piece, len(whole))
+		ip.Offset, ip.More = base+at, end < len(whole) || more
+		g := i.queue.newFrame()
+		g.carry(whole[at:end])
+		g.Head = g.head[:payloadAt]
+		ip.PutIPv4(g.head[wire.EthernetLen:], end-at)
+		s.counts.IP.FragCreates++
+		s.toNeighbour(g, to)
+	}
+	return nil
+}
+
+// completeChecksum does what a frame's marks leave to the NIC; start counts from
+// the transport header here.
+func completeChecksum(b []byte, o *wire.Offload) {
+	if !o.NeedsCsum {
+		return
+	}
+	at := int(o.CsumOffset)
+	sum := wire.ForUDP(^wire.Fold(wire.Sum(b, 0))) // either zero will do for TCP
+	b[at], b[at+1] = byte(sum>>8), byte(sum)
+	o.NeedsCsum = false
+}
+
+// toNeighbour finds out the station that a frame goes to (RFC 1122 §2.3.2); the
+// frame waits for the answer if need be.
+func (s *Stack) toNeighbour(f *outFrame, to path) {
+	i := to.out
+	f.via = i
+	switch {
+	case i.loopback:
+		i.address(f, i.mac)
+	case to.group && to.hop.IsMulticast():
+		i.address(f, wire.MulticastMAC(to.hop))
+	case to.group:
+		i.address(f, wire.Broadcast)
+	default:
+		mac, ok := i.arp.Resolve(s.now, to.hop, f)
+		if !ok {
+			i.ask()
+			return
+		}
+		i.address(f, mac)
+	}
+	i.enqueue(f)
+}
+
+// address writes the Ethernet header.
+func (i *Iface) address(f *outFrame, mac wire.MAC) {
+	wire.Ethernet{Dst: mac, Src: i.mac, Type: wire.EtherIPv4}.Put(f.head[:])
+}
+
+// undeliverable is told of a frame whose neighbour did not answer: the sender
+// gets host unreachable, be it a conversation here or a host behind us.
+func (s *Stack) undeliverable(f *outFrame) {
+	quote := append([]byte(nil), f.Head[wire.EthernetLen:]...)
+	for _, b := range f.Body {
+		if len(quote) < 576 {
+			quote = append(quote, b[:min(len(b), 576-len(quote))]...)
+		}
+	}
+	f.via.drops.add(dropNoNeighbour)
+	f.via.queue.drop(f)
+	s.sendErrorAbout(quote, wire.ICMPUnreachable, wire.ICMPHostUnreachable, 0)
+}

@@ -1,0 +1,235 @@
+package stack
+
+// The conversations of the icmp directory: Plan 9's, which read and write whole
+// packets with room for their IP header, and pings, which dial/HOST makes and
+// which read as a line a second. icmpInput calls icmpToConv.
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"slashnet/stack/neterr"
+	"slashnet/wire"
+)
+
+func newICMP(s *Stack) *protocol {
+	pr := newProtocol(s, wire.ICMP, "icmp")
+	pr.input = s.icmpInput
+	pr.advise = s.icmpAdvise
+	pr.connect = s.icmpConnect
+	pr.announce = func(*Conv) error { return neterr.NotSupported.With("icmp has nothing to announce") }
+	pr.read, pr.write = readDatagram, s.icmpWrite
+	pr.close, pr.hangup = s.icmpHangup, s.icmpHangup
+	pr.control = func(*Conv, string, []string) (bool, error) { return false, nil }
+	pr.state = func(c *Conv) string { return "Datagram" }
+	pr.status = func(c *Conv) string { return fmt.Sprintf("Datagram qin %d qout 0\n", c.datagrams.bytes) }
+	pr.unread = func(c *Conv) int { return c.datagrams.bytes }
+	pr.ready = datagramReady
+	pr.stats = s.icmpStats
+	pr.due = func(c *Conv) (time.Duration, bool) {
+		if c.ping == nil {
+			return 0, false
+		}
+		return c.ping.next, true
+	}
+	pr.tick = s.pingTick
+	return pr
+}
+
+// The local port of an icmp conversation is its identifier; the remote port says
+// nothing, so flows are found by it being zero.
+func icmpFlow(local netip.AddrPort, remote netip.Addr) tuple {
+	return tuple{netip.AddrPortFrom(anyOf(remote), local.Port()), netip.AddrPortFrom(remote, 0)}
+}
+
+func (s *Stack) icmpConnect(c *Conv, remote netip.AddrPort) error {
+	local, _, err := s.localFor(c, remote)
+	if err != nil {
+		return err
+	}
+	id := local.Port()
+	if id == 0 {
+		id = uint16(s.random.Uint32())
+		for n := 0; c.proto.flows[icmpFlow(netip.AddrPortFrom(local.Addr(), id), remote.Addr())] != nil || id == 0; n++ {
+			if n > maxProbes {
+				return neterr.NoPorts.With("all identifiers are in use towards %v", remote.Addr())
+			}
+			id++
+		}
+		local = netip.AddrPortFrom(local.Addr(), id)
+	}
+	t := icmpFlow(local, remote.Addr())
+	if c.proto.flows[t] != nil {
+		return neterr.AddrInUse.With("identifier %d towards %v", id, remote.Addr())
+	}
+	c.local, c.remote = local, remote
+	c.proto.flows[t] = c
+	c.setPhase(connected)
+	return nil
+}
+
+func (s *Stack) icmpHangup(c *Conv) {
+	if t := icmpFlow(c.local, c.remote.Addr()); c.remote.IsValid() && c.proto.flows[t] == c {
+		delete(c.proto.flows, t)
+	}
+	c.ping = nil
+}
+
+// icmpToConv gives an echo reply to the conversation with its identifier.
+func (s *Stack) icmpToConv(p *packet, h wire.ICMPHeader) {
+	id, seq := h.Echo()
+	c := s.proto(wire.ICMP).flows[icmpFlow(netip.AddrPortFrom(p.ip.Dst, id), p.ip.Src)]
+	if c == nil {
+		p.in.drops.add(dropNoPing)
+		return
+	}
+	if c.ping != nil {
+		s.pong(c, p, seq)
+		return
+	}
+	whole := append(append(make([]byte, 0, len(p.header)+len(p.payload)), p.header[:wire.IPv4Len]...), p.payload...)
+	if !c.datagrams.push(datagram{data: whole}, s.knobs.udpRcvBuf) {
+		p.in.drops.add(dropPingQueue)
+		return
+	}
+	c.changed = s.now
+	s.touch(c)
+}
+
+// icmpAdvise is told of an error about a packet of ours.
+func (s *Stack) icmpAdvise(q *quoted, err error, _ bool) {
+	h := wire.ICMPHeader{Type: q.payload[0], Rest: uint32(q.payload[4])<<24 | uint32(q.payload[5])<<16 | uint32(q.payload[6])<<8 | uint32(q.payload[7])}
+	id, seq := h.Echo()
+	c := s.proto(wire.ICMP).flows[icmpFlow(netip.AddrPortFrom(q.ip.Src, id), q.ip.Dst)]
+	if c == nil || c.ignoreAdvice {
+		return
+	}
+	if c.ping != nil {
+		c.ping.line(c, fmt.Sprintf("%d %v\n", seq, err))
+		return
+	}
+	c.fail(err)
+	c.hangup(err)
+}
+
+// icmpWrite sends one packet: 20 bytes for the IP header, which we fill in, and
+// the message.
+func (s *Stack) icmpWrite(c *Conv, op *Op) (done bool, err error) {
+	const least = wire.IPv4Len + wire.ICMPLen
+	switch {
+	case c.phase == hungup:
+		return true, neterr.Hungup
+	case c.phase != connected || c.ping != nil:
+		return true, neterr.NotConnected.With("write `connect HOST` to the ctl of icmp/%d first", c.num)
+	case len(op.Data) < least:
+		return true, neterr.BadArg.With("%d bytes: a write is 20 bytes for the IP header and at least 8 of ICMP", len(op.Data))
+	}
+	m := op.Data[wire.IPv4Len:]
+	h := wire.ICMPHeader{Type: m[0], Code: m[1], Rest: wire.EchoRest(c.local.Port(), uint16(m[6])<<8|uint16(m[7]))}
+	if err := s.icmpSend(c, h, m[wire.ICMPLen:]); err != nil {
+		c.fail(err)
+		return true, err
+	}
+	op.N = len(op.Data)
+	return true, nil
+}
+
+func (s *Stack) icmpSend(c *Conv, h wire.ICMPHeader, data []byte) error {
+	to, err := s.pathTo(c.remote.Addr())
+	if err != nil {
+		return err
+	}
+	f := to.out.queue.newFrame()
+	f.carry(append([]byte(nil), data...))
+	h.Put(f.head[payloadAt:], data)
+	s.counts.ICMP.out(h.Type)
+	return s.send(f, to, &wire.IP{Src: c.local.Addr(), Dst: c.remote.Addr(), Proto: wire.ICMP, TTL: c.ttl, TOS: c.tos}, wire.ICMPLen)
+}
+
+// --- pings
+
+const (
+	pingEvery = time.Second
+	// pingKeep is how many echoes are waited for at once; older ones are lost.
+	pingKeep = 64
+	// pingSize is the payload of an echo: the usual 56 bytes.
+	pingSize = 56
+)
+
+// A pinger is the ping part of a conversation.
+type pinger struct {
+	seq  uint16
+	next time.Duration
+	sent [pingKeep]time.Duration
+}
+
+// pingTick sends the next echo. One that was not answered until then says so.
+func (s *Stack) pingTick(c *Conv) {
+	p := c.ping
+	if p == nil {
+		return
+	}
+	p.next = s.now + pingEvery
+	if p.seq > 0 && p.sent[p.seq%pingKeep] != 0 {
+		p.line(c, fmt.Sprintf("%d no answer\n", p.seq))
+	}
+	p.seq++
+	p.sent[p.seq%pingKeep] = s.now
+	h := wire.ICMPHeader{Type: wire.ICMPEchoRequest, Rest: wire.EchoRest(c.local.Port(), p.seq)}
+	if err := s.icmpSend(c, h, make([]byte, pingSize)); err != nil {
+		p.sent[p.seq%pingKeep] = 0
+		p.line(c, fmt.Sprintf("%d %v\n", p.seq, err))
+	}
+	s.touch(c)
+}
+
+// pong is the answer to an echo.
+func (s *Stack) pong(c *Conv, p *packet, seq uint16) {
+	at := &c.ping.sent[seq%pingKeep]
+	if *at == 0 || c.ping.seq-seq >= pingKeep {
+		p.in.drops.add(dropNoPing)
+		return
+	}
+	rtt := s.now - *at
+	*at = 0
+	c.ping.line(c, fmt.Sprintf("%d %d %.3f ms\n", seq, p.ip.TTL, float64(rtt)/float64(time.Millisecond)))
+}
+
+// line gives the reader a line, seq ttl time, or seq and what went wrong.
+func (p *pinger) line(c *Conv, text string) {
+	if p.seq > 0 && !strings.HasSuffix(text, " ms\n") {
+		p.sent[p.seq%pingKeep] = 0
+	}
+	c.datagrams.push(datagram{data: []byte(text)}, c.stack.knobs.udpRcvBuf)
+	c.changed = c.stack.now
+	c.stack.touch(c)
+}
+
+func (s *Stack) icmpStats() string {
+	n := &s.counts.ICMP
+	var b strings.Builder
+	fmt.Fprintf(&b, "InMsgs: %d\nInErrors: %d\nOutMsgs: %d\nCsumErrs: %d\nLenErrs: %d\nRateLimited: %d\n",
+		n.InMsgs, n.InErrors, n.OutMsgs, n.CsumErrs, n.LenErrs, n.RateLimited)
+	for t := range n.In {
+		if n.In[t] != 0 || n.Out[t] != 0 {
+			fmt.Fprintf(&b, "%s: %d %d\n", icmpName(uint8(t)), n.In[t], n.Out[t])
+		}
+	}
+	return b.String()
+}
+
+func icmpName(t uint8) string {
+	switch t {
+	case wire.ICMPEchoReply:
+		return "EchoReply"
+	case wire.ICMPUnreachable:
+		return "Unreachable"
+	case wire.ICMPEchoRequest:
+		return "EchoRequest"
+	case wire.ICMPTimeExceeded:
+		return "TimeExceeded"
+	}
+	return fmt.Sprint(t)
+}

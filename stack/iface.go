@@ -1,0 +1,404 @@
+package stack
+
+// Iface is a network interface of the stack: a NIC, its addresses, its
+// neighbours and its way out (queue.go). Its NIC calls Receive; up.go and down.go
+// pass through; ifctl.go is its language.
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"slashnet/arp"
+	"slashnet/nic"
+	"slashnet/route"
+	"slashnet/stack/neterr"
+	"slashnet/wire"
+)
+
+// An address of an interface.
+type address struct {
+	prefix netip.Prefix // the address itself and its subnet's length
+}
+
+// Iface is an interface. Its number is its name in the tree.
+type Iface struct {
+	stack *Stack
+	num   int
+
+	nic       nic.NIC // nil: not bound
+	device    string
+	loopback  bool
+	mac       wire.MAC
+	mtu       int
+	down      bool
+	addrs     []address
+	arp       *arp.Cache[*outFrame]
+	arpConfig arp.Config
+	timer     timer
+
+	queue    queue
+	scratch  *outFrame   // an empty one, for whoever asks an engine next
+	starving atomic.Bool // connections wait for room
+	starved  []*Conv
+	flushing bool // on the effects list
+
+	parsed []packet // of the batch that is being received
+	in     ifCounters
+	sent   struct{ frames, bytes, errors atomic.Uint64 }
+	drops  dropCounters
+}
+
+type ifCounters struct{ frames, bytes uint64 }
+
+// MaxIfaces is how many interfaces a stack has at most, as on Plan 9.
+const MaxIfaces = 32
+
+// CloneIface makes an interface that is not bound yet.
+func (s *Stack) CloneIface() (*Iface, error) {
+	s.lock()
+	defer s.unlock()
+	return s.newIface()
+}
+
+func (s *Stack) newIface() (*Iface, error) {
+	for n := range MaxIfaces {
+		if s.ifaces[n] == nil {
+			i := &Iface{stack: s, num: n}
+			i.timer.what = i
+			s.ifaces[n] = i
+			return i, nil
+		}
+	}
+	return nil, neterr.NoConvs.With("%d interfaces exist, the limit", MaxIfaces)
+}
+
+// AddInterface makes an interface of a NIC and begins to read it.
+func (s *Stack) AddInterface(n nic.NIC) (*Iface, error) {
+	s.lock()
+	i, err := s.newIface()
+	if err == nil {
+		i.bind(n, false)
+	}
+	s.unlock()
+	if err != nil {
+		return nil, err
+	}
+	n.Start(i)
+	return i, nil
+}
+
+// AddLoopback makes the interface 127.0.0.1/8 of a NIC that gives back what it
+// is sent. Traffic of the stack with its own addresses goes through it.
+func (s *Stack) AddLoopback(n nic.NIC) (*Iface, error) {
+	s.lock()
+	i, err := s.newIface()
+	if err == nil {
+		i.bind(n, true)
+		err = i.add(netip.MustParsePrefix("127.0.0.1/8"))
+	}
+	s.unlock()
+	if err != nil {
+		return nil, err
+	}
+	n.Start(i)
+	return i, nil
+}
+
+// bind joins an interface and its NIC; the caller starts the NIC after
+// unlocking.
+func (i *Iface) bind(n nic.NIC, loopback bool) {
+	i.nic, i.device, i.mac, i.mtu, i.loopback = n, n.Name(), n.MAC(), n.MTU(), loopback
+	i.arpConfig = i.stack.knobs.arp
+	i.arpConfig.MAC = i.mac
+	i.arp = arp.New(&i.arpConfig, func(f *outFrame) {
+		i.drops.add(dropNoNeighbour)
+		i.queue.drop(f)
+	})
+	i.queue.wake, i.queue.stop = make(chan struct{}, 1), make(chan struct{})
+	i.queue.closed = false
+	i.queue.sender.Add(1)
+	go i.serve()
+	i.parsed = make([]packet, 0, 16)
+}
+
+// unbind takes the NIC away; the caller stops it after unlocking.
+func (i *Iface) unbind() *stopped {
+	for len(i.addrs) > 0 {
+		i.remove(i.addrs[0].prefix)
+	}
+	i.stack.routes.RemoveIface(i.num)
+	i.stack.unfile(&i.timer)
+	for _, c := range i.starved {
+		c.starved = false
+	}
+	i.starved = nil
+	i.starving.Store(false)
+	n := &stopped{nic: i.nic, queue: &i.queue}
+	i.nic = nil
+	return n
+}
+
+// stopped is what is to be ended, without the lock, of an interface.
+type stopped struct {
+	nic   nic.NIC
+	queue *queue
+}
+
+func (n *stopped) stop() {
+	n.nic.Close()
+	n.queue.close()
+}
+
+// stop ends all that is left, for Close.
+func (s *Stack) stop() (nics []*stopped) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, pr := range s.protos {
+		for _, c := range pr.all() {
+			c.hangup(neterr.ShuttingDown)
+			c.proto.free(c)
+		}
+	}
+	for _, i := range s.ifaces {
+		if i.nic != nil {
+			nics = append(nics, i.unbind())
+		}
+	}
+	s.timers = nil
+	if s.wakeup != nil {
+		s.wakeup.Stop()
+	}
+	return nics
+}
+
+// Iface finds an interface by its number; nil: there is none.
+func (s *Stack) Iface(num int) *Iface {
+	s.lock()
+	defer s.unlock()
+	return s.ifaces[num]
+}
+
+// Ifaces are the numbers of the interfaces, ascending.
+func (s *Stack) Ifaces() []int {
+	s.lock()
+	defer s.unlock()
+	return s.ifnums()
+}
+
+func (s *Stack) ifnums() []int {
+	nums := make([]int, 0, len(s.ifaces))
+	for n := range s.ifaces {
+		nums = append(nums, n)
+	}
+	slices.Sort(nums)
+	return nums
+}
+
+// Num is the number of an interface.
+func (i *Iface) Num() int { return i.num }
+
+// --- addresses
+
+// maxAddrs is how many addresses an interface has at most.
+const maxAddrs = 64
+
+// add gives an interface an address, and the stack the routes that follow.
+func (i *Iface) add(p netip.Prefix) error {
+	s := i.stack
+	a := p.Addr()
+	switch {
+	case i.nic == nil:
+		return neterr.NotBound
+	case !a.Is4() || a.IsMulticast() || a.IsUnspecified() || a == limitedBroadcast:
+		return neterr.BadAddress.With("%v: a unicast IPv4 address is wanted", a)
+	case s.own[a] != nil:
+		return neterr.AddrInUse.With("%v is on interface %d already", a, s.own[a].num)
+	case len(i.addrs) >= maxAddrs:
+		return neterr.NoConvs.With("interface %d has %d addresses, the limit", i.num, maxAddrs)
+	}
+	i.addrs = append(i.addrs, address{p})
+	s.own[a] = i
+	s.routes.Add(route.Route{Prefix: netip.PrefixFrom(a, a.BitLen()), Iface: i.num, Tag: "ifc", Kind: route.Local})
+	if p.Bits() < a.BitLen() {
+		s.routes.Add(route.Route{Prefix: p.Masked(), Iface: i.num, Tag: "ifc", Kind: route.OnLink})
+		if b, ok := broadcastOf(p); ok && !i.loopback {
+			s.routes.Add(route.Route{Prefix: netip.PrefixFrom(b, 32), Iface: i.num, Tag: "ifc", Kind: route.Broadcast})
+		}
+	}
+	return nil
+}
+
+// remove takes an address and its routes away. Connections that use it find out
+// by themselves.
+func (i *Iface) remove(p netip.Prefix) error {
+	at := slices.IndexFunc(i.addrs, func(a address) bool { return a.prefix == p })
+	if at < 0 {
+		return neterr.NotLocal.With("%v is not on interface %d", p, i.num)
+	}
+	i.addrs = slices.Delete(i.addrs, at, at+1)
+	s := i.stack
+	delete(s.own, p.Addr())
+	s.routes.Remove(netip.PrefixFrom(p.Addr(), p.Addr().BitLen()), netip.Addr{}, i.num)
+	if slices.ContainsFunc(i.addrs, func(a address) bool { return a.prefix.Masked() == p.Masked() }) {
+		return nil
+	}
+	s.routes.Remove(p.Masked(), netip.Addr{}, i.num)
+	if b, ok := broadcastOf(p); ok {
+		s.routes.Remove(netip.PrefixFrom(b, 32), netip.Addr{}, i.num)
+	}
+	return nil
+}
+
+var limitedBroadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+
+// broadcastOf is the directed broadcast address of a subnet; one of fewer than
+// four addresses has none (RFC 3021).
+func broadcastOf(p netip.Prefix) (netip.Addr, bool) {
+	if !p.Addr().Is4() || p.Bits() > 30 {
+		return netip.Addr{}, false
+	}
+	b := p.Addr().As4()
+	for bit := p.Bits(); bit < 32; bit++ {
+		b[bit/8] |= 0x80 >> (bit % 8)
+	}
+	return netip.AddrFrom4(b), true
+}
+
+// addrFor is the address of i to use towards dst: one of the same subnet, else
+// the first.
+func (i *Iface) addrFor(dst netip.Addr) (netip.Addr, bool) {
+	for _, a := range i.addrs {
+		if a.prefix.Contains(dst) {
+			return a.prefix.Addr(), true
+		}
+	}
+	if len(i.addrs) == 0 {
+		return netip.Addr{}, false
+	}
+	return i.addrs[0].prefix.Addr(), true
+}
+
+// isBroadcast reports whether dst is a broadcast address, on any interface.
+func (s *Stack) isBroadcast(dst netip.Addr) bool {
+	if dst == limitedBroadcast {
+		return true
+	}
+	r, ok := s.routes.Lookup(dst)
+	return ok && r.Kind == route.Broadcast
+}
+
+// --- neighbours (RFC 826): the cache is in package arp, its wiring here
+
+// deadline and tick are the neighbour cache's.
+func (i *Iface) deadline() (time.Duration, bool) {
+	if i.arp == nil || i.nic == nil {
+		return 0, false
+	}
+	return i.arp.Deadline()
+}
+
+func (i *Iface) tick() {
+	for _, f := range i.arp.Tick(i.stack.now) {
+		i.stack.undeliverable(f)
+	}
+	i.ask()
+}
+
+// ask sends the requests that the cache wants.
+func (i *Iface) ask() {
+	for {
+		req, ok := i.arp.Output(i.stack.now)
+		if !ok {
+			break
+		}
+		src, ok := i.addrFor(req.IP)
+		if !ok {
+			continue
+		}
+		to := req.To
+		if to == (wire.MAC{}) {
+			to = wire.Broadcast
+		}
+		i.sendARP(to, &wire.ARP{Op: wire.ARPRequest, SenderMAC: i.mac, SenderIP: src, TargetIP: req.IP})
+	}
+	i.stack.file(&i.timer)
+}
+
+func (i *Iface) sendARP(to wire.MAC, a *wire.ARP) {
+	f := i.queue.newFrame()
+	wire.Ethernet{Dst: to, Src: i.mac, Type: wire.EtherARP}.Put(f.head[:])
+	a.Put(f.head[wire.EthernetLen:])
+	f.Head = f.head[:wire.EthernetLen+wire.ARPLen]
+	i.enqueue(f)
+}
+
+func (i *Iface) arpInput(a *wire.ARP) {
+	r := i.arp.Input(i.stack.now, a, i.mine)
+	for _, f := range r.Ready {
+		i.address(f, r.MAC)
+		i.enqueue(f)
+	}
+	if r.Reply.Op != 0 {
+		i.sendARP(r.Reply.TargetMAC, &r.Reply)
+	}
+	if r.Conflict {
+		i.stack.logf("%v: %v uses our address %v", i, a.SenderMAC, a.SenderIP)
+	}
+	i.ask()
+}
+
+// mine reports whether an address is of this very interface.
+func (i *Iface) mine(a netip.Addr) bool { return i.stack.own[a] == i }
+
+// --- way out
+
+// enqueue puts a frame, headers complete, into the queue.
+func (i *Iface) enqueue(f *outFrame) {
+	if i.nic == nil || i.down {
+		i.drops.add(dropLinkDown)
+		i.queue.drop(f)
+		return
+	}
+	if !i.queue.put(f) {
+		i.drops.add(dropQueueFull)
+		i.queue.drop(f)
+		return
+	}
+	fx := i.stack.effects
+	if !slices.Contains(fx.flush, i) {
+		fx.flush = append(fx.flush, i)
+	}
+}
+
+// starve notes that c has more to send than there is room.
+func (i *Iface) starve(c *Conv) {
+	if !c.starved {
+		c.starved = true
+		i.starved = append(i.starved, c)
+		i.starving.Store(true)
+	}
+	fx := i.stack.effects
+	if !slices.Contains(fx.flush, i) {
+		fx.flush = append(fx.flush, i)
+	}
+}
+
+// resume lets those that found no room go on. The flusher calls it, without a
+// lock.
+func (i *Iface) resume() {
+	i.stack.lock()
+	defer i.stack.unlock()
+	i.starving.Store(false)
+	waiting := i.starved
+	i.starved = nil
+	for _, c := range waiting {
+		c.starved = false
+		i.stack.touch(c)
+	}
+}
+
+// String names an interface in messages.
+func (i *Iface) String() string { return fmt.Sprintf("ipifc/%d", i.num) }

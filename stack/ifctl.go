@@ -1,0 +1,191 @@
+package stack
+
+// The files of an interface: ctl, status, local, stats (ip(3), ipifc).
+
+import (
+	"fmt"
+	"strings"
+
+	"slashnet/nic"
+	"slashnet/stack/neterr"
+)
+
+const ifVerbs = "bind ether tap:NAME, unbind, add ADDR/LEN, remove ADDR/LEN, mtu N, up, down"
+
+// Ctl carries out one line written to an interface's ctl.
+func (i *Iface) Ctl(line string) error {
+	s := i.stack
+	line = strings.TrimSuffix(line, "\n")
+	w := strings.Fields(line)
+	if len(w) > 0 && w[0] == "bind" {
+		return i.bindLine(line, w[1:])
+	}
+	s.lock()
+	var end *stopped
+	err := checkLine(line)
+	if err == nil {
+		end, err = i.verb(w[0], w[1:])
+	}
+	err = s.told(i.String(), line, err)
+	s.unlock()
+	if end != nil {
+		end.stop()
+	}
+	return err
+}
+
+func (i *Iface) verb(verb string, args []string) (end *stopped, err error) {
+	if i.nic == nil {
+		return nil, neterr.NotBound.With("%v: write `bind ether tap:NAME` to its ctl first", i)
+	}
+	switch verb {
+	case "unbind":
+		if err := noArgs(verb, args); err != nil {
+			return nil, err
+		}
+		if i.loopback {
+			return nil, neterr.Permission.With("the stack talks to itself through %v", i)
+		}
+		return i.unbind(), nil
+	case "add", "remove", "del", "try":
+		p, rest, err := parsePrefix(args)
+		if err != nil {
+			return nil, err
+		}
+		if len(rest) > 0 && verb != "remove" && verb != "del" {
+			return nil, neterr.BadControl.With("%s ADDR/LEN is wanted, not %q too", verb, clip(rest[0]))
+		}
+		if verb == "add" || verb == "try" {
+			return nil, i.add(p)
+		}
+		return nil, i.remove(p)
+	case "mtu":
+		n, err := oneNumber(verb, args, minMTU, uint64(i.nic.MTU()))
+		if err == nil {
+			i.mtu = int(n)
+		}
+		return nil, err
+	case "up", "down":
+		err := noArgs(verb, args)
+		if err == nil {
+			i.down = verb == "down"
+		}
+		return nil, err
+	}
+	return nil, neterr.UnknownControl.With("%q: %s are known", clip(verb), ifVerbs)
+}
+
+// minMTU is the least MTU of an IPv4 link (RFC 791 §3.2).
+const minMTU = 68
+
+// bindLine opens a NIC, which takes system calls and so is done without the lock.
+func (i *Iface) bindLine(line string, args []string) error {
+	s := i.stack
+	s.lock()
+	err := checkLine(line)
+	switch {
+	case err != nil:
+	case i.nic != nil:
+		err = neterr.AlreadyBound.With("%v to %s", i, i.device)
+	case len(args) != 2 || args[0] != "ether" || s.cfg.OpenNIC == nil:
+		err = neterr.BadArg.With("%q: bind ether tap:NAME is wanted", clip(line))
+	}
+	s.told(i.String(), line, err)
+	s.unlock()
+	if err != nil {
+		return err
+	}
+	n, err := s.cfg.OpenNIC(args[1])
+	if err != nil {
+		s.Logf("%v: %s: %v", i, clip(line), err)
+		return err
+	}
+	return i.start(n)
+}
+
+// start binds an opened NIC, unless somebody was faster.
+func (i *Iface) start(n nic.NIC) error {
+	s := i.stack
+	s.lock()
+	late := i.nic != nil || s.closing
+	if !late {
+		i.bind(n, false)
+	}
+	s.unlock()
+	if late {
+		n.Close()
+		return neterr.AlreadyBound.With("%v", i)
+	}
+	n.Start(i)
+	return nil
+}
+
+// mediumHeader is what Plan 9 counts into the MTU of an ether.
+const mediumHeader = 14
+
+// StatusText is the file status: Plan 9's two kinds of lines.
+func (i *Iface) StatusText() string {
+	i.stack.lock()
+	defer i.stack.unlock()
+	var b strings.Builder
+	fmt.Fprintf(&b, "device %s maxtu %d sendra 0 recvra 0 mflag 0 oflag 0 maxraint 600000 minraint 200000 linkmtu 0 reachtime 0 rxmitra 0 ttl 255 routerlt 0 pktin %d pktout %d errin %d errout %d\n",
+		i.deviceName(), i.mtu+mediumHeader, i.in.frames, i.sent.frames.Load(), i.drops.total(), i.sent.errors.Load())
+	for _, a := range i.addrs {
+		fmt.Fprintf(&b, "\t%-40v %-10s %-40v %-12d %-12d\n", a.prefix.Addr(), fmt.Sprintf("/%d", a.prefix.Bits()), a.prefix.Masked().Addr(), uint32(1<<32-1), uint32(1<<32-1))
+	}
+	if len(i.addrs) == 0 {
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+func (i *Iface) deviceName() string {
+	if i.nic == nil {
+		return "-"
+	}
+	return i.device
+}
+
+// LocalText is the file local: each address and what is linked to it.
+func (i *Iface) LocalText() string {
+	i.stack.lock()
+	defer i.stack.unlock()
+	var b strings.Builder
+	for _, a := range i.addrs {
+		fmt.Fprintf(&b, "%-40v->%40v", a.prefix.Addr(), a.prefix.Addr())
+		if bc, ok := broadcastOf(a.prefix); ok && !i.loopback {
+			fmt.Fprintf(&b, "%40v", bc)
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+// StatsText is the file stats: what went through and what was dropped, by reason.
+func (i *Iface) StatsText() string {
+	i.stack.lock()
+	defer i.stack.unlock()
+	var b strings.Builder
+	row := func(name string, v any) { fmt.Fprintf(&b, "%s: %v\n", name, v) }
+	row("addr", i.mac.Plan9())
+	row("mtu", i.mtu)
+	row("in", i.in.frames)
+	row("in bytes", i.in.bytes)
+	row("out", i.sent.frames.Load())
+	row("out bytes", i.sent.bytes.Load())
+	row("out errors", i.sent.errors.Load())
+	for r := dropReason(1); r < dropReasons; r++ {
+		row("dropped "+dropNames[r], i.drops[r])
+	}
+	if i.nic != nil {
+		fmt.Fprintf(&b, "arp: %+v\n", i.arp.Stats())
+	}
+	return b.String()
+}
+
+func (d *dropCounters) total() (n uint64) {
+	for _, c := range d {
+		n += c
+	}
+	return n
+}

@@ -1,0 +1,236 @@
+package stack
+
+// How long a conversation lives. Two rules: opened for reading and writing it is
+// Plan 9's, the last close hangs up; opened read-only (n=$(cat clone)) it is
+// detached and lives by a clock. settle.go calls settleLife after every change,
+// the timer calls tick.
+
+import (
+	"fmt"
+	"time"
+
+	"slashnet/stack/neterr"
+)
+
+// How long a conversation lives that nobody has open.
+const (
+	// lifeUnused is for one that was never connected or announced: `grep -r` makes
+	// such by opening clone.
+	lifeUnused = time.Minute
+	// lifeRead is for one whose peer has closed, or that failed, and whose bytes
+	// were all read.
+	lifeRead = time.Minute
+	// lifeUnread is for the same with unread bytes: somebody may still come.
+	lifeUnread = 10 * time.Minute
+	// lifeAccept is for a listener made by opening accept/PORT.
+	lifeAccept = time.Minute
+	// probeAfter is when a detached connection without traffic begins to be probed,
+	// so that a peer that is gone ends it before keep does.
+	probeAfter = 2 * time.Minute
+	// keepForever is the word forever of the verb keep.
+	keepForever = never
+)
+
+// detach makes c live with or without handles.
+func (c *Conv) detach(on bool) {
+	if c.detached == on {
+		return
+	}
+	c.detached = on
+	u := &c.stack.usage
+	if on {
+		u.detached[c.owner.UID]++
+	} else if u.detached[c.owner.UID]--; u.detached[c.owner.UID] == 0 {
+		delete(u.detached, c.owner.UID)
+	}
+}
+
+// touch notes that something happened to c: settle will look at it.
+func (s *Stack) touch(c *Conv) {
+	if !c.dirty {
+		c.dirty = true
+		s.dirty = append(s.dirty, c)
+	}
+}
+
+// settle brings everything that was touched to rest: operations are retried,
+// segments drained, deadlines filed, watchers told.
+func (s *Stack) settle() {
+	for len(s.dirty) > 0 {
+		n := len(s.dirty) - 1
+		c := s.dirty[n]
+		s.dirty = s.dirty[:n]
+		c.dirty = false
+		c.settle()
+	}
+	if !s.syncs.empty() && s.drained() {
+		for op := s.syncs.pop(); op != nil; op = s.syncs.pop() {
+			s.usage.unparkOp(op.held())
+			s.finish(op, nil)
+		}
+	}
+	if s.closing {
+		s.checkQuiet()
+	}
+}
+
+func (c *Conv) settle() {
+	c.proto.settle(c)
+	c.retry()
+	c.proto.flush(c)
+	c.settleLife()
+	c.stack.file(&c.timer)
+	c.stack.effects.notify = append(c.stack.effects.notify, c.watches...)
+}
+
+// settleLife closes what nobody holds any more, and frees what is over.
+func (c *Conv) settleLife() {
+	if c.held > 0 || c.waiting > 0 {
+		return
+	}
+	if !c.closing && !c.detached && c.name == "" && c.listener == nil {
+		c.closeGracefully()
+	}
+	if !(c.closing || c.unlinked) {
+		return
+	}
+	if c.proto.over(c) {
+		c.free()
+	}
+}
+
+// closeGracefully is the polite end: what is queued is sent, then FIN.
+func (c *Conv) closeGracefully() {
+	if c.closing {
+		return
+	}
+	c.closing = true
+	if c.phase != hungup {
+		c.hangupCalls()
+		c.proto.close(c)
+		c.setPhase(hungup)
+	}
+	c.stack.touch(c)
+}
+
+// unlink takes the directory away; those who have files of it open keep them.
+func (c *Conv) unlink() {
+	if c.unlinked {
+		return
+	}
+	c.unlinked = true
+	c.proto.remove(c)
+	c.stack.effects.gone = append(c.stack.effects.gone, goneConv{c.proto.num, c.num, c.name})
+	c.stack.touch(c)
+}
+
+// free ends a conversation that nobody holds and that has nothing left to do.
+func (c *Conv) free() {
+	if c.phase != hungup {
+		c.hangup(neterr.Aborted)
+	}
+	lingers := c.proto.free(c)
+	if lingers {
+		c.unlinked = true
+		c.proto.remove(c)
+	}
+	c.unlink()
+	if c.parent != nil {
+		c.parent.children--
+		c.parent.left = c.stack.now
+		c.stack.touch(c.parent)
+		c.parent = nil
+	}
+	c.detach(false)
+	c.stack.unfile(&c.timer)
+	if !c.freed {
+		c.freed = true
+		c.stack.usage.convs--
+	}
+}
+
+// expiry is when the clock of a conversation that nobody has open runs out, and
+// what for; ok is false while no clock runs.
+func (c *Conv) expiry() (at time.Duration, why string, ok bool) {
+	if c.held > 0 || c.waiting > 0 || c.closing || c.listener != nil || !c.detached {
+		return 0, "", false
+	}
+	since := max(c.left, c.changed)
+	unread := c.proto.unread(c)
+	switch {
+	case c.children > 0:
+		return 0, "", false
+	case c.phase == idle || c.phase == connecting && c.cause != nil:
+		return since + lifeUnused, "it was never connected or announced", true
+	case (c.phase == hungup || c.proto.ended(c)) && unread == 0:
+		return since + lifeRead, "everything was read and the other end has closed", true
+	case c.phase == hungup || c.proto.ended(c):
+		return since + lifeUnread, fmt.Sprintf("%d bytes are unread and nobody has it open", unread), true
+	case c.keep == keepForever:
+		return 0, "", false
+	}
+	return since + c.keep, "nobody has it open and nothing moves", true
+}
+
+func (c *Conv) deadline() (time.Duration, bool) {
+	at, ok := c.proto.due(c)
+	if life, _, runs := c.expiry(); runs && (!ok || life < at) {
+		at, ok = life, true
+	}
+	return at, ok
+}
+
+func (c *Conv) tick() {
+	s := c.stack
+	if at, ok := c.proto.due(c); ok && at <= s.now {
+		c.proto.tick(c)
+	}
+	if at, why, ok := c.expiry(); ok && at <= s.now {
+		s.logf("%s/%d: closed: %s", c.proto.name, c.num, why)
+		c.closeGracefully()
+	}
+	s.touch(c)
+}
+
+// --- calls
+
+// listening reports why c cannot take calls.
+func (c *Conv) listening() error {
+	switch {
+	case c.phase == hungup:
+		return neterr.ListenHungup
+	case c.phase != announced || c.headers:
+		return neterr.NotAnnounced.With("%s/%d: write `announce PORT` to its ctl first", c.proto.name, c.num)
+	}
+	return nil
+}
+
+// takeCall gives the oldest call to op.
+func (c *Conv) takeCall(op *Op) (done bool, err error) {
+	if err := c.listening(); err != nil {
+		c.unlisten()
+		return true, err
+	}
+	if len(c.calls) == 0 {
+		return false, nil
+	}
+	call := c.calls[0]
+	c.calls[0] = nil
+	c.calls = c.calls[1:]
+	call.listener, call.parent = nil, c
+	c.children++
+	c.unlisten()
+	call.keep = c.keep
+	call.detach(op.Detached)
+	call.held++
+	op.Call = call
+	c.stack.touch(call)
+	return true, nil
+}
+
+// unlisten notes that one open of listen waits no more.
+func (c *Conv) unlisten() {
+	c.waiting--
+	c.left = c.stack.now
+	c.stack.touch(c)
+}

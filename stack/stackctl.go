@@ -1,0 +1,287 @@
+package stack
+
+// The files of the stack as a whole: ctl with its knobs, arp, iproute,
+// ipselftab, stats. fs hands each line of a write to the Write method, and each
+// open to the Text method.
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"slashnet/route"
+	"slashnet/stack/neterr"
+	"slashnet/wire"
+)
+
+// told notes an error in the log, for files that have no err beside them.
+func (s *Stack) told(file, line string, err error) error {
+	if err != nil {
+		s.logf("%s: %s: %v", file, clip(strings.TrimSpace(line)), err)
+	}
+	return err
+}
+
+// WriteCtl carries out one line of the stack's ctl: a knob and its value, sync,
+// or reset.
+func (s *Stack) WriteCtl(line string) error {
+	line = strings.TrimSuffix(line, "\n")
+	if line == "sync" {
+		return s.Sync()
+	}
+	s.lock()
+	defer s.unlock()
+	return s.told("ctl", line, s.ctl(line))
+}
+
+func (s *Stack) ctl(line string) error {
+	if err := checkLine(line); err != nil {
+		return err
+	}
+	w, err := words(line)
+	if err != nil {
+		return err
+	}
+	if len(w) == 1 && w[0] == "reset" {
+		for _, pr := range s.protos {
+			for _, c := range pr.all() {
+				c.hangup(neterr.Aborted)
+				c.closing = true
+			}
+		}
+		return nil
+	}
+	k := findKnob(w[0])
+	if k == nil {
+		return neterr.UnknownControl.With("%q: sync, reset or a knob is wanted; reading ctl lists them", clip(w[0]))
+	}
+	if len(w) != 2 {
+		return neterr.BadControl.With("%s takes one value", k.name)
+	}
+	return s.setKnob(k, w[1])
+}
+
+// setKnob changes a knob; interfaces have copies of arp's.
+func (s *Stack) setKnob(k *knob, value string) error {
+	if err := k.set(&s.knobs, value); err != nil {
+		return err
+	}
+	for _, i := range s.ifaces {
+		mac := i.arpConfig.MAC
+		i.arpConfig = s.knobs.arp
+		i.arpConfig.MAC = mac
+	}
+	return nil
+}
+
+// CtlText lists the knobs.
+func (s *Stack) CtlText() string {
+	s.lock()
+	defer s.unlock()
+	var b strings.Builder
+	for i := range knobTable {
+		fmt.Fprintf(&b, "%s %s\n", knobTable[i].name, knobTable[i].get(&s.knobs))
+	}
+	return b.String()
+}
+
+// pending is a NIC that can tell whether frames wait to be read.
+type pending interface{ Pending() bool }
+
+// Sync returns when all frames that had come before have been processed.
+func (s *Stack) Sync() error {
+	done := make(chan struct{})
+	op := &Op{Kind: opSync, Done: func(*Op) { close(done) }}
+	s.Submit(op)
+	<-done
+	return op.Err
+}
+
+// drained reports whether no NIC has a frame that it was not asked for yet.
+func (s *Stack) drained() bool {
+	for _, i := range s.ifaces {
+		if p, ok := i.nic.(pending); ok && p.Pending() {
+			return false
+		}
+	}
+	return true
+}
+
+// RouteText is the file iproute.
+func (s *Stack) RouteText() string {
+	s.lock()
+	defer s.unlock()
+	return s.routes.Text()
+}
+
+// WriteRoute carries out one line of iproute; tag is what routes are marked with
+// that come through the same open file.
+func (s *Stack) WriteRoute(line string, tag *string) error {
+	s.lock()
+	defer s.unlock()
+	err := checkLine(strings.TrimSuffix(line, "\n"))
+	if err == nil {
+		var c route.Command
+		if c, err = route.Parse(line); err == nil {
+			err = s.routes.Do(c, tag)
+		}
+	}
+	return s.told("iproute", line, err)
+}
+
+// SelfText is the file ipselftab: our addresses.
+func (s *Stack) SelfText() string {
+	s.lock()
+	defer s.unlock()
+	var b strings.Builder
+	row := func(a netip.Addr, flags string) { fmt.Fprintf(&b, "%-44s %02d %4s\n", a, 1, flags) }
+	for _, n := range s.ifnums() {
+		for _, a := range s.ifaces[n].addrs {
+			row(a.prefix.Addr(), "u")
+			if bc, ok := broadcastOf(a.prefix); ok && !s.ifaces[n].loopback {
+				row(bc, "b")
+			}
+		}
+	}
+	return b.String()
+}
+
+// ARPText is the file arp: medium, state, address, MAC, age in seconds,
+// interface.
+func (s *Stack) ARPText() string {
+	s.lock()
+	defer s.unlock()
+	var b strings.Builder
+	for _, n := range s.ifnums() {
+		i := s.ifaces[n]
+		if i.nic == nil {
+			continue
+		}
+		for _, e := range i.arp.Entries(s.now) {
+			mac := e.MAC.Plan9()
+			if e.MAC == (wire.MAC{}) {
+				mac = "-"
+			}
+			fmt.Fprintf(&b, "%-6s %-10v %-40v %-12s %6d %3d\n", "ether", e.State, e.IP, mac, int(e.Age/time.Second), n)
+		}
+	}
+	return b.String()
+}
+
+// WriteARP carries out one line of arp: add [ether] IP MAC, del IP, flush.
+func (s *Stack) WriteARP(line string) error {
+	s.lock()
+	defer s.unlock()
+	return s.told("arp", line, s.arpLine(strings.TrimSuffix(line, "\n")))
+}
+
+const arpUsage = "add [ether] IP MAC, del IP or flush is wanted"
+
+func (s *Stack) arpLine(line string) error {
+	if err := checkLine(line); err != nil {
+		return err
+	}
+	w := strings.Fields(line)
+	switch {
+	case len(w) == 1 && w[0] == "flush":
+		for _, i := range s.ifaces {
+			if i.nic != nil {
+				i.arp.Flush()
+			}
+		}
+		return nil
+	case len(w) == 2 && (w[0] == "del" || w[0] == "remove"):
+		ip, i, err := s.neighbourIface(w[1])
+		if err == nil && !i.arp.Delete(ip) {
+			err = neterr.NotFound.With("%v is not in the table", ip)
+		}
+		return err
+	case len(w) >= 3 && w[0] == "add":
+		if len(w) == 4 && w[1] == "ether" {
+			w = append(w[:1], w[2:]...)
+		}
+		if len(w) != 3 {
+			break
+		}
+		return s.arpAdd(w[1], w[2])
+	}
+	return neterr.BadControl.With("%q: %s", clip(line), arpUsage)
+}
+
+func (s *Stack) neighbourIface(word string) (netip.Addr, *Iface, error) {
+	ip, err := netip.ParseAddr(word)
+	if err != nil || !ip.Is4() {
+		return ip, nil, neterr.BadAddress.With("%q: an IPv4 address is wanted", clip(word))
+	}
+	r, ok := s.routes.Lookup(ip)
+	if !ok || r.Kind != route.OnLink || s.ifaces[r.Iface] == nil || s.ifaces[r.Iface].nic == nil {
+		return ip, nil, neterr.NoInterface.With("%v is on the network of none", ip)
+	}
+	return ip, s.ifaces[r.Iface], nil
+}
+
+func (s *Stack) arpAdd(addr, station string) error {
+	ip, i, err := s.neighbourIface(addr)
+	if err != nil {
+		return err
+	}
+	mac, err := wire.ParseMAC(station)
+	if err != nil {
+		return neterr.BadArg.With("%q: a MAC is wanted, as in 02:00:00:00:00:01", clip(station))
+	}
+	ready, err := i.arp.Add(s.now, ip, mac)
+	for _, f := range ready {
+		i.address(f, mac)
+		i.enqueue(f)
+	}
+	return err
+}
+
+// StatsText is the stats file of a protocol.
+func (s *Stack) StatsText(p wire.Proto) string {
+	s.lock()
+	defer s.unlock()
+	return s.proto(p).stats()
+}
+
+// StackStatsText is the stats file of the stack: IP's counters with Plan 9's
+// names, then our own.
+func (s *Stack) StackStatsText() string {
+	s.lock()
+	defer s.unlock()
+	n := &s.counts.IP
+	forwarding := 2
+	if s.knobs.forward {
+		forwarding = 1
+	}
+	r := s.reasm.Stats()
+	var b strings.Builder
+	row := func(name string, v any) { fmt.Fprintf(&b, "%s: %v\n", name, v) }
+	row("Forwarding", forwarding)
+	row("DefaultTTL", s.knobs.ttl)
+	row("InReceives", n.InReceives)
+	row("InHdrErrors", n.InHdrErrors)
+	row("InAddrErrors", n.InAddrErrors)
+	row("ForwDatagrams", n.ForwDatagrams)
+	row("InUnknownProtos", n.InUnknownProtos)
+	row("InDiscards", n.InDiscards)
+	row("InDelivers", n.InDelivers)
+	row("OutRequests", n.OutRequests)
+	row("OutDiscards", n.OutDiscards)
+	row("OutNoRoutes", n.OutNoRoutes)
+	row("ReasmTimeout", s.knobs.reasm.Timeout.Seconds())
+	row("ReasmReqds", n.ReasmReqds)
+	row("ReasmOKs", n.ReasmOKs)
+	row("ReasmFails", n.ReasmFails)
+	row("FragOKs", n.FragOKs)
+	row("FragFails", n.FragFails)
+	row("FragCreates", n.FragCreates)
+	row("rxdone", s.counts.RxDone)
+	row("conversations", s.usage.convs)
+	row("operations", s.usage.ops)
+	row("memory", s.usage.memory)
+	row("timers", len(s.timers))
+	fmt.Fprintf(&b, "reassembly: %+v\n", r)
+	return b.String()
+}

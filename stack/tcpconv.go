@@ -1,0 +1,274 @@
+package stack
+
+// What users do to TCP conversations: op.go's operations and ctl.go's verbs come
+// here through the protocol's row.
+
+import (
+	"net/netip"
+	"time"
+
+	"slashnet/stack/neterr"
+	"slashnet/stack/tcp"
+	"slashnet/wire"
+)
+
+// tcpOptions are the settings of a conversation that its engine will have; they
+// can be made before there is one.
+type tcpOptions struct {
+	noDelay, cork, quickAck bool
+	keepAlive               bool
+	keepIdle, keepIntvl     time.Duration
+	keepCount               int
+	userTimeout             time.Duration
+	sndBuf, rcvBuf, mss     int
+	linger                  time.Duration
+	lingerOn                bool
+	cc                      string
+	writeShut               bool // shutdown wr
+}
+
+// apply sets what is not the default.
+func (o *tcpOptions) apply(t *tcp.Conn, now time.Duration) {
+	t.SetNoDelay(o.noDelay)
+	t.SetCork(o.cork)
+	if o.quickAck {
+		t.SetQuickAck(true)
+	}
+	if o.keepIdle > 0 {
+		t.SetKeepIdle(now, o.keepIdle)
+	}
+	if o.keepIntvl > 0 {
+		t.SetKeepIntvl(o.keepIntvl)
+	}
+	if o.keepCount > 0 {
+		t.SetKeepCount(o.keepCount)
+	}
+	t.SetKeepAlive(now, o.keepAlive)
+	if o.userTimeout > 0 {
+		t.SetUserTimeout(o.userTimeout)
+	}
+	if o.sndBuf > 0 {
+		t.SetSendBuffer(o.sndBuf)
+	}
+	if o.rcvBuf > 0 {
+		t.SetReceiveBuffer(o.rcvBuf)
+	}
+	t.SetLinger(o.linger, o.lingerOn)
+	if o.cc != "" {
+		t.SetCC(o.cc)
+	}
+}
+
+// tcpConnect begins the handshake; tcpSettle sees its end.
+func (s *Stack) tcpConnect(c *Conv, remote netip.AddrPort) error {
+	a := remote.Addr()
+	// RFC 9293 §3.9.1.1: not to a group.
+	if a.IsMulticast() || s.isBroadcast(a) || a.IsUnspecified() || remote.Port() == 0 {
+		return neterr.BadAddress.With("%v: one host and a port of 1-65535 are wanted", bang(remote))
+	}
+	local, to, err := s.localFor(c, remote)
+	if err != nil {
+		return err
+	}
+	if local.Port() == 0 {
+		port, err := s.ephemeral(c.proto, local.Addr(), remote)
+		if err != nil {
+			return err
+		}
+		local = netip.AddrPortFrom(local.Addr(), port)
+	} else if c.proto.flows[tuple{local, remote}] != nil || c.proto.waits.byTuple[tuple{local, remote}] != nil {
+		return neterr.AddrInUse.With("%v to %v", bang(local), bang(remote))
+	}
+	c.local, c.remote = local, remote
+	c.opts.writeShut = false
+	s.tcpStart(c, to)
+	c.tcb.Open(s.now, s.setup(c, to))
+	c.setPhase(connecting)
+	return nil
+}
+
+// localFor is our end of a connection: as bound, else by the route.
+func (s *Stack) localFor(c *Conv, remote netip.AddrPort) (netip.AddrPort, path, error) {
+	src, to, err := s.source(remote.Addr())
+	if err != nil {
+		return netip.AddrPort{}, to, err
+	}
+	if b := c.bound.Addr(); b.IsValid() && !b.IsUnspecified() {
+		if s.own[b] == nil {
+			return netip.AddrPort{}, to, neterr.NotLocal.With("%v", b)
+		}
+		src = b
+	}
+	return netip.AddrPortFrom(src, c.bound.Port()), to, nil
+}
+
+// tcpRead gives what has arrived, at most op.Max bytes of it.
+func (s *Stack) tcpRead(c *Conv, op *Op) (done bool, err error) {
+	switch {
+	case c.phase == announced:
+		return true, neterr.NotConnected.With("tcp/%d is announced: open its listen to take a call", c.num)
+	case c.tcb == nil && c.phase == idle:
+		return true, neterr.NotConnected.With("write `connect HOST:PORT` to the ctl of tcp/%d first", c.num)
+	case c.tcb == nil:
+		return true, readError(c.cause)
+	}
+	if c.tcb.Unread() > 0 {
+		op.Chunks = c.tcb.Take(op.Max, op.Chunks[:0])
+		for _, ch := range op.Chunks {
+			op.N += len(ch.B)
+		}
+		c.changed = s.now
+		s.touch(c)
+		return true, nil
+	}
+	switch {
+	case c.tcb.EOF():
+		return true, nil
+	case c.phase == hungup:
+		return true, readError(c.cause)
+	}
+	return false, nil
+}
+
+// readError is what a reader gets of a conversation that is over: an end by our
+// own hand is just the end.
+func readError(cause error) error {
+	if cause == neterr.Aborted || cause == neterr.Interrupted {
+		return nil
+	}
+	return cause
+}
+
+// handOver is from which length a write's block goes into the send queue itself
+// instead of being copied: a byte must not hold a megabyte.
+const handOver = 8 << 10
+
+// answerFirst is from which length a write is answered before its segments
+// leave.
+const answerFirst = 64 << 10
+
+// tcpWrite queues bytes; it ends when all are queued and the queue is under its
+// limit.
+func (s *Stack) tcpWrite(c *Conv, op *Op) (done bool, err error) {
+	switch {
+	case c.phase == idle:
+		return true, neterr.NotConnected.With("write `connect HOST:PORT` to the ctl of tcp/%d first", c.num)
+	case c.phase == announced:
+		return true, neterr.NotConnected.With("tcp/%d is announced: open its listen to take a call", c.num)
+	case c.phase == hungup || c.opts.writeShut || c.tcb == nil:
+		if op.N > 0 {
+			return true, nil
+		}
+		return true, neterr.Hungup
+	}
+	rest := op.Data[op.N:]
+	n := 0
+	switch {
+	case len(rest) == 0:
+	case op.Buf != nil && len(rest) >= handOver:
+		n = c.tcb.WriteBuf(s.now, rest, op.Buf)
+	default:
+		n = c.tcb.Write(s.now, rest)
+	}
+	if n > 0 {
+		op.N += n
+		c.changed = s.now
+		s.touch(c)
+	}
+	done = op.N == len(op.Data) && (c.phase == connecting || c.tcb.Room() > 0)
+	if done && len(op.Data) >= answerFirst {
+		s.effects.answerFirst = true
+	}
+	return done, nil
+}
+
+func (s *Stack) tcpClose(c *Conv) {
+	if c.phase == announced {
+		s.unannounce(c)
+	}
+	if c.tcb != nil {
+		c.tcb.Close(s.now)
+	}
+}
+
+func (s *Stack) tcpHangup(c *Conv) {
+	if c.phase == announced {
+		s.unannounce(c)
+	}
+	if c.tcb == nil {
+		return
+	}
+	c.tcb.Abort(s.now)
+	s.tcpFlush(c)
+	delete(c.proto.flows, tuple{c.local, c.remote})
+	if c.listener != nil && c.phase == connecting {
+		c.listener.embryos--
+	}
+	c.settled = tcp.Closed
+}
+
+// tcpFree lets go of the engine; true: the number lives on in TIME-WAIT.
+func (s *Stack) tcpFree(c *Conv) (lingers bool) {
+	if c.tcb == nil {
+		return false
+	}
+	delete(c.proto.flows, tuple{c.local, c.remote})
+	if c.tcb.State() == tcp.TimeWaiting && !c.unlinked {
+		c.proto.waits.add(c)
+		lingers = true
+	}
+	c.tcb.Free()
+	c.tcb = nil
+	return lingers
+}
+
+func tcpOver(c *Conv) bool {
+	return c.tcb == nil || c.tcb.State() == tcp.Closed || c.tcb.State() == tcp.TimeWaiting
+}
+
+func tcpEnded(c *Conv) bool {
+	if c.tcb == nil {
+		return false
+	}
+	switch c.tcb.State() {
+	case tcp.CloseWait, tcp.LastAck, tcp.Closing, tcp.TimeWaiting, tcp.Closed:
+		return true
+	}
+	return false
+}
+
+func tcpState(c *Conv) string {
+	switch {
+	case c.phase == announced:
+		return "Listen"
+	case c.tcb != nil:
+		return c.tcb.State().String()
+	}
+	return "Closed"
+}
+
+func tcpUnread(c *Conv) int {
+	if c.tcb == nil {
+		return 0
+	}
+	return c.tcb.Unread()
+}
+
+func tcpReady(c *Conv) (r Ready) {
+	if c.tcb == nil || c.phase == connecting {
+		return 0
+	}
+	if c.tcb.Unread() > 0 || c.tcb.EOF() {
+		r |= ReadyIn
+	}
+	if c.tcb.Room() > 0 {
+		r |= ReadyOut
+	}
+	return r
+}
+
+// iss is the initial sequence number of a connection: a clock of 4 µs and a keyed
+// hash (RFC 6528).
+func (s *Stack) iss(t tuple) wire.Seq {
+	return wire.Seq(uint32(s.now/(4*time.Microsecond)) + uint32(s.hash('i', t)))
+}

@@ -1,0 +1,224 @@
+package stack
+
+// Calls: connections that come to a listener, and the compact records of those
+// in TIME-WAIT. tcpInput calls tcpListen, tcpSettle tcpArrived.
+
+import (
+	"net/netip"
+	"time"
+
+	"slashnet/stack/neterr"
+	"slashnet/stack/tcp"
+	"slashnet/wire"
+)
+
+// tcpListen is a segment for a listener (RFC 9293 §3.10.7.2).
+func (s *Stack) tcpListen(l *Conv, t tuple, h *wire.TCPHeader, payloadLen int) {
+	accept, rst, send := tcp.ListenSegment(h, payloadLen)
+	if send {
+		s.tcpReply(t, &rst)
+	}
+	if !accept {
+		return
+	}
+	if l.embryos+len(l.calls) >= l.backlog {
+		s.counts.Tables.SynsDropped++
+		return
+	}
+	to, err := s.pathTo(t.remote.Addr())
+	if err != nil {
+		s.counts.IP.OutNoRoutes++
+		return
+	}
+	c, err := s.newConv(l.proto, l.owner)
+	if err != nil {
+		s.counts.Tables.SynsDropped++
+		return
+	}
+	c.listener, c.local, c.remote, c.phase = l, t.local, t.remote, connecting
+	c.ttl, c.tos, c.opts, c.readTimeout = l.ttl, l.tos, l.opts, l.readTimeout
+	l.embryos++
+	s.tcpStart(c, to)
+	c.tcb.Accept(s.now, s.setup(c, to), h)
+}
+
+// tcpArrived queues a call whose handshake is done.
+func (s *Stack) tcpArrived(c *Conv) {
+	l := c.listener
+	l.embryos--
+	if l.phase != announced {
+		c.listener, c.closing = nil, true
+		c.hangup(neterr.ListenHungup)
+		return
+	}
+	l.calls = append(l.calls, c)
+	s.touch(l)
+}
+
+// tcpCallDied forgets a call that ended before somebody took it.
+func (s *Stack) tcpCallDied(c *Conv) {
+	l := c.listener
+	if c.phase == connecting {
+		l.embryos--
+	} else {
+		// A call in the queue stays there: whoever takes it reads what it brought.
+		c.phase, c.cause = hungup, c.tcb.Err()
+		return
+	}
+	c.listener = nil
+	c.phase, c.closing = hungup, true
+	s.touch(c)
+}
+
+// setup is what the engine is told of a path.
+func (s *Stack) setup(c *Conv, to path) tcp.Setup {
+	return tcp.Setup{ISS: s.iss(tuple{c.local, c.remote}), MTU: to.out.mtu, IPHeader: wire.IPv4Len, MSS: c.opts.mss}
+}
+
+// tcpStart gives a conversation its engine.
+func (s *Stack) tcpStart(c *Conv, to path) {
+	c.tcb = tcp.NewConn(s.knobs.tcp, s.random.Uint64)
+	c.opts.apply(c.tcb, s.now)
+	c.settled = tcp.Closed
+	c.proto.flows[tuple{c.local, c.remote}] = c
+	s.touch(c)
+}
+
+// --- TIME-WAIT
+
+// maxTimeWaits bounds the records: at 250 bytes each some 8 MB. The oldest makes
+// room.
+const maxTimeWaits = 32768
+
+// A timeWait is what is left of a connection in TIME-WAIT.
+type timeWait struct {
+	num   int
+	flow  tuple
+	owner User
+	tcp   tcp.TimeWait
+	since time.Duration
+	gone  bool
+}
+
+// timeWaits are the records, in the order in which they end.
+type timeWaits struct {
+	stack   *Stack
+	proto   *protocol
+	byNum   map[int]*timeWait
+	byTuple map[tuple]*timeWait
+	order   []*timeWait
+	timer   timer
+}
+
+func newTimeWaits(s *Stack, pr *protocol) *timeWaits {
+	w := &timeWaits{stack: s, proto: pr, byNum: map[int]*timeWait{}, byTuple: map[tuple]*timeWait{}}
+	w.timer.what = w
+	return w
+}
+
+// add makes the record of a connection whose conversation goes.
+func (w *timeWaits) add(c *Conv) {
+	if len(w.byNum) >= maxTimeWaits {
+		w.stack.counts.Tables.TimeWaitsDropped++
+		w.forget(w.order[0])
+	}
+	r := &timeWait{num: c.num, flow: tuple{c.local, c.remote}, owner: c.owner, tcp: c.tcb.TimeWait(w.stack.now), since: w.stack.now}
+	w.byNum[r.num], w.byTuple[r.flow] = r, r
+	w.order = append(w.order, r)
+	w.stack.file(&w.timer)
+}
+
+// input is a segment for a record; true: the record has gone and the segment, a
+// new SYN, is for the listener (RFC 6191).
+func (w *timeWaits) input(r *timeWait, h *wire.TCPHeader, payloadLen int) (reopen bool) {
+	reply, send, reopen := r.tcp.Input(w.stack.now, h, payloadLen)
+	if send {
+		w.stack.tcpReply(r.flow, &reply)
+	}
+	if reopen {
+		w.forget(r)
+	}
+	return reopen
+}
+
+func (w *timeWaits) forget(r *timeWait) {
+	if r.gone {
+		return
+	}
+	r.gone = true
+	delete(w.byNum, r.num)
+	delete(w.byTuple, r.flow)
+	fx := w.stack.effects
+	fx.gone = append(fx.gone, goneConv{w.proto.num, r.num, ""})
+	w.trim()
+}
+
+// trim takes what has gone off the front.
+func (w *timeWaits) trim() {
+	for len(w.order) > 0 && w.order[0].gone {
+		w.order[0] = nil
+		w.order = w.order[1:]
+	}
+}
+
+func (w *timeWaits) deadline() (time.Duration, bool) {
+	w.trim()
+	if len(w.order) == 0 {
+		return 0, false
+	}
+	return w.order[0].tcp.Deadline(), true
+}
+
+// tick ends the records whose time has come. One that was prolonged by a
+// repeated FIN goes to the back.
+func (w *timeWaits) tick() {
+	for n := len(w.order); n > 0 && len(w.order) > 0; n-- {
+		r := w.order[0]
+		if r.gone {
+			w.trim()
+			continue
+		}
+		if r.tcp.Deadline() <= w.stack.now {
+			w.forget(r)
+			continue
+		}
+		if n > 1 && w.order[1].tcp.Deadline() < r.tcp.Deadline() {
+			w.order = append(w.order[1:], r)
+			continue
+		}
+		break
+	}
+}
+
+func (r *timeWait) info(pr *protocol) Info {
+	return Info{Num: r.num, Proto: pr.num, Owner: r.owner, Mode: 0o440, State: "Time_wait",
+		Local: r.flow.local, Remote: r.flow.remote, Changed: pr.stack.wall(r.since)}
+}
+
+// --- numbers nobody can guess
+
+// maxProbes is how many ports a search for a free one tries: all of the range.
+const maxProbes = 65536
+
+// ephemeral chooses the local port of a connection (RFC 6056, algorithm 3).
+func (s *Stack) ephemeral(pr *protocol, local netip.Addr, remote netip.AddrPort) (uint16, error) {
+	lo, hi := int(s.knobs.portLo), int(s.knobs.portHi)
+	n := hi - lo + 1
+	offset := int(s.hash('p', tuple{netip.AddrPortFrom(local, 0), remote}) % uint64(n))
+	s.portStep += 1 + int(s.random.Uint32()%8)
+	for i := range min(n, maxProbes) {
+		port := uint16(lo + (offset+s.portStep+i)%n)
+		if pr.free4(tuple{netip.AddrPortFrom(local, port), remote}) {
+			return port, nil
+		}
+	}
+	return 0, neterr.NoPorts.With("all of %d-%d are in use towards %v", lo, hi, bang(remote))
+}
+
+// free4 reports whether a connection could have this name.
+func (pr *protocol) free4(t tuple) bool {
+	if pr.flows[t] != nil || pr.listener(t.local) != nil || pr.waits.byTuple[t] != nil {
+		return false
+	}
+	return true
+}

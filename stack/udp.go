@@ -1,0 +1,272 @@
+package stack
+
+// UDP (RFC 768, RFC 1122 §4.1): the smallest whole protocol. A conversation is
+// connected to one peer, or announced: then each new peer is a call, or, with
+// headers, all peers share it.
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+
+	"slashnet/stack/neterr"
+	"slashnet/wire"
+)
+
+func newUDP(s *Stack) *protocol {
+	pr := newProtocol(s, wire.UDP, "udp")
+	pr.input, pr.advise = s.udpInput, s.udpAdvise
+	pr.connect, pr.announce = s.udpConnect, s.listenAt
+	pr.read, pr.write = readDatagram, s.udpWrite
+	pr.close, pr.hangup = s.udpHangup, s.udpHangup
+	pr.control = func(*Conv, string, []string) (bool, error) { return false, nil }
+	pr.state, pr.status = datagramState, datagramStatus
+	pr.unread = func(c *Conv) int { return c.datagrams.bytes }
+	pr.ready = datagramReady
+	pr.stats = func() string {
+		n := &s.counts.UDP
+		return fmt.Sprintf("InDatagrams: %d\nNoPorts: %d\nInErrors: %d\nOutDatagrams: %d\nQueueFull: %d\nEmpty: %d\n",
+			n.InDatagrams, n.NoPorts, n.InErrors, n.OutDatagrams, n.QueueFull, n.Empty)
+	}
+	return pr
+}
+
+// A datagram is one that was received, with who sent it to which address.
+type datagram struct {
+	data     []byte
+	from, to netip.AddrPort
+	ifAddr   netip.Addr
+}
+
+// A datagramQueue holds what nobody has read yet.
+type datagramQueue struct {
+	items []datagram
+	bytes int
+}
+
+// datagramCost is what an entry costs beside its bytes.
+const datagramCost = 128
+
+// push adds a datagram; false: the queue is full.
+func (q *datagramQueue) push(d datagram, limit int) bool {
+	if q.bytes+len(q.items)*datagramCost+len(d.data) > limit && len(q.items) > 0 {
+		return false
+	}
+	q.items = append(q.items, d)
+	q.bytes += len(d.data)
+	return true
+}
+
+func (q *datagramQueue) pop() datagram {
+	d := q.items[0]
+	q.items[0] = datagram{}
+	q.items = q.items[1:]
+	q.bytes -= len(d.data)
+	return d
+}
+
+func (s *Stack) udpInput(p *packet) {
+	n := &s.counts.UDP
+	h, payload, err := wire.ParseUDP(p.payload)
+	if err != nil {
+		n.InErrors++
+		return
+	}
+	pr := s.proto(wire.UDP)
+	t := tuple{netip.AddrPortFrom(p.ip.Dst, h.DstPort), netip.AddrPortFrom(p.ip.Src, h.SrcPort)}
+	c := pr.flows[t]
+	if c == nil {
+		c = pr.listener(t.local)
+	}
+	if c == nil {
+		n.NoPorts++
+		// RFC 1122 §4.1.3.1: port unreachable.
+		s.sendError(p, wire.ICMPUnreachable, wire.ICMPPortUnreachable, 0)
+		return
+	}
+	if c.phase == announced && !c.headers {
+		if c = s.udpCall(c, t); c == nil {
+			n.QueueFull++
+			return
+		}
+	}
+	if len(payload) == 0 && !c.headers {
+		n.Empty++ // would read as the end of the file
+		return
+	}
+	ifAddr, _ := p.in.addrFor(p.ip.Src)
+	d := datagram{append([]byte(nil), payload...), t.remote, t.local, ifAddr}
+	if !c.datagrams.push(d, s.knobs.udpRcvBuf) {
+		n.QueueFull++
+		return
+	}
+	n.InDatagrams++
+	c.changed = s.now
+	s.touch(c)
+}
+
+// udpCall makes the conversation of a peer that a listener has not heard of.
+func (s *Stack) udpCall(l *Conv, t tuple) *Conv {
+	if len(l.calls) >= l.backlog {
+		return nil
+	}
+	c, err := s.newConv(l.proto, l.owner)
+	if err != nil {
+		return nil
+	}
+	c.local, c.remote, c.phase = t.local, t.remote, connected
+	c.listener, c.ttl, c.tos, c.readTimeout = l, l.ttl, l.tos, l.readTimeout
+	c.proto.flows[t] = c
+	l.calls = append(l.calls, c)
+	s.touch(l)
+	return c
+}
+
+// udpAdvise hangs a connected conversation up (RFC 1122 §4.1.3.3), unless it
+// ignores advice.
+func (s *Stack) udpAdvise(q *quoted, err error, _ bool) {
+	src, dst := binary.BigEndian.Uint16(q.payload), binary.BigEndian.Uint16(q.payload[2:])
+	c := s.proto(wire.UDP).flows[tuple{netip.AddrPortFrom(q.ip.Src, src), netip.AddrPortFrom(q.ip.Dst, dst)}]
+	if c == nil || c.ignoreAdvice {
+		return
+	}
+	c.fail(err)
+	c.hangup(err)
+}
+
+func (s *Stack) udpConnect(c *Conv, remote netip.AddrPort) error {
+	if remote.Addr().IsUnspecified() || remote.Port() == 0 {
+		return neterr.BadAddress.With("%v: an address and a port of 1-65535 are wanted", bang(remote))
+	}
+	local, _, err := s.localFor(c, remote)
+	if err != nil {
+		return err
+	}
+	if local.Port() == 0 {
+		port, err := s.ephemeral(c.proto, local.Addr(), remote)
+		if err != nil {
+			return err
+		}
+		local = netip.AddrPortFrom(local.Addr(), port)
+	} else if c.proto.flows[tuple{local, remote}] != nil {
+		return neterr.AddrInUse.With("%v to %v", bang(local), bang(remote))
+	}
+	c.local, c.remote = local, remote
+	c.proto.flows[tuple{local, remote}] = c
+	c.setPhase(connected)
+	return nil
+}
+
+func (s *Stack) udpHangup(c *Conv) {
+	delete(c.proto.flows, tuple{c.local, c.remote})
+	s.unannounce(c)
+}
+
+// readDatagram gives one datagram, whole; with headers Plan 9's 52 bytes come
+// first.
+func readDatagram(c *Conv, op *Op) (done bool, err error) {
+	switch {
+	case len(c.datagrams.items) > 0:
+		d := c.datagrams.pop()
+		if c.headers {
+			d.data = append(udpHeader(d), d.data...)
+		}
+		op.Chunks = append(op.Chunks[:0], wire.Chunk{B: d.data})
+		op.N = len(d.data)
+		return true, nil
+	case c.phase == hungup:
+		return true, readError(c.cause)
+	case c.phase == idle || c.phase == announced && !c.headers:
+		return true, neterr.NotConnected.With("%s/%d is not connected: write `connect HOST:PORT` to its ctl, or open its listen", c.proto.name, c.num)
+	}
+	return false, nil
+}
+
+// udpHeaderLen is Plan 9's struct Udphdr: remote, local and interface address of
+// 16 bytes each, remote and local port.
+const udpHeaderLen = 52
+
+func udpHeader(d datagram) []byte {
+	b := make([]byte, 0, udpHeaderLen+len(d.data))
+	for _, a := range []netip.Addr{d.from.Addr(), d.to.Addr(), d.ifAddr} {
+		a16 := a.As16()
+		b = append(b, a16[:]...)
+	}
+	b = binary.BigEndian.AppendUint16(b, d.from.Port())
+	return binary.BigEndian.AppendUint16(b, d.to.Port())
+}
+
+// udpWrite sends one datagram. It never waits.
+func (s *Stack) udpWrite(c *Conv, op *Op) (done bool, err error) {
+	local, remote, data := c.local, c.remote, op.Data
+	switch {
+	case c.phase == hungup:
+		return true, neterr.Hungup
+	case c.headers && c.phase == announced:
+		if len(data) < udpHeaderLen {
+			return true, neterr.BadArg.With("%d bytes: with headers a write begins with 52 bytes of addresses", len(data))
+		}
+		remote = netip.AddrPortFrom(netip.AddrFrom16([16]byte(data[0:16])).Unmap(), binary.BigEndian.Uint16(data[48:]))
+		asked := netip.AddrFrom16([16]byte(data[16:32])).Unmap()
+		data = data[udpHeaderLen:]
+		src, _, err := s.source(remote.Addr())
+		if err != nil {
+			return true, err
+		}
+		if s.own[asked] != nil {
+			src = asked
+		}
+		local = netip.AddrPortFrom(src, local.Port())
+	case c.phase != connected:
+		return true, neterr.NotConnected.With("%s/%d is not connected: write `connect HOST:PORT` to its ctl first", c.proto.name, c.num)
+	}
+	if err := s.udpSend(c, local, remote, data); err != nil {
+		c.fail(err)
+		return true, err
+	}
+	op.N = len(op.Data)
+	c.changed = s.now
+	return true, nil
+}
+
+func (s *Stack) udpSend(c *Conv, local, remote netip.AddrPort, data []byte) error {
+	if len(data) > 0xffff-wire.IPv4Len-wire.UDPLen {
+		return neterr.MessageSize.With("%d bytes: a UDP datagram holds %d", len(data), 0xffff-wire.IPv4Len-wire.UDPLen)
+	}
+	to, err := s.pathTo(remote.Addr())
+	if err != nil {
+		return err
+	}
+	f := to.out.queue.newFrame()
+	f.carry(append([]byte(nil), data...))
+	h := wire.UDPHeader{SrcPort: local.Port(), DstPort: remote.Port(), Length: uint16(wire.UDPLen + len(data))}
+	at := f.head[payloadAt:]
+	h.Put(at)
+	sum := wire.PseudoHeader(local.Addr(), remote.Addr(), wire.UDP, int(h.Length))
+	// RFC 768: a sum of zero is sent as all ones.
+	h.Checksum = wire.ForUDP(^wire.Fold(wire.Sum(data, wire.Sum(at[:wire.UDPLen], sum))))
+	h.Put(at)
+	s.counts.UDP.OutDatagrams++
+	return s.send(f, to, &wire.IP{Src: local.Addr(), Dst: remote.Addr(), Proto: wire.UDP, TTL: c.ttl, TOS: c.tos}, wire.UDPLen)
+}
+
+func datagramState(c *Conv) string {
+	if c.phase == idle || c.phase == hungup {
+		return "Closed"
+	}
+	return "Open"
+}
+
+func datagramStatus(c *Conv) string {
+	return fmt.Sprintf("%s qin %d qout 0\n", datagramState(c), c.datagrams.bytes)
+}
+
+func datagramReady(c *Conv) (r Ready) {
+	if len(c.datagrams.items) > 0 {
+		r |= ReadyIn
+	}
+	if c.phase == connected || c.phase == announced {
+		r |= ReadyOut
+	}
+	return r
+}

@@ -1,0 +1,254 @@
+package stack
+
+// The road up: a NIC's goroutine calls Receive; each frame is parsed without the
+// lock, then run under it to the end: arp, or IP's checks, and from there
+// deliver (to icmp.go, udp.go, tcp.go) or forward.go.
+
+import (
+	"net/netip"
+	"time"
+
+	"slashnet/nic"
+	"slashnet/stack/reasm"
+	"slashnet/wire"
+)
+
+// A packet is a frame on its way up, parsed.
+type packet struct {
+	in      *Iface
+	frame   *nic.Frame
+	eth     wire.Ethernet
+	arp     wire.ARP
+	ip      wire.IP
+	header  []byte // of IP, as received
+	payload []byte // of IP
+	buf     *wire.Buf
+	summed  bool // the transport checksum needs no look
+	toGroup bool // came in a link-level broadcast or multicast
+	bad     dropReason
+}
+
+// Receive runs a batch of frames up. A NIC lends them until it returns.
+func (i *Iface) Receive(batch []*nic.Frame) {
+	i.parsed = i.parsed[:0]
+	for _, f := range batch {
+		i.parsed = append(i.parsed, packet{in: i, frame: f})
+		i.parsed[len(i.parsed)-1].parse()
+	}
+	s := i.stack
+	s.lock()
+	defer s.unlock()
+	if i.nic == nil {
+		return
+	}
+	for n := range i.parsed {
+		p := &i.parsed[n]
+		i.in.frames++
+		i.in.bytes += uint64(len(p.frame.Head))
+		s.up(p)
+		s.counts.RxDone++
+	}
+}
+
+// parse reads the headers up to IP's and verifies what can be without state.
+func (p *packet) parse() {
+	if len(p.frame.Head) > nic.MaxFrame {
+		p.bad = dropGiant
+		return
+	}
+	eth, payload, err := wire.ParseEthernet(p.frame.Head)
+	if err != nil {
+		p.bad = dropRunt
+		return
+	}
+	p.eth = eth
+	p.toGroup = eth.Dst.IsMulticast()
+	switch eth.Type {
+	case wire.EtherARP:
+		if p.arp, err = wire.ParseARP(payload); err != nil {
+			p.bad = dropBadARP
+		}
+	case wire.EtherIPv4:
+		var headerLen int
+		p.ip, p.payload, headerLen, err = wire.ParseIPv4(payload)
+		if err != nil {
+			p.bad = dropBadHeader
+			return
+		}
+		p.header = payload[:headerLen]
+		p.buf = p.frame.Buf
+		p.summed = p.frame.NeedsCsum || p.frame.CsumValid
+		p.bad = p.verify()
+	default:
+		p.bad = dropEtherType
+	}
+}
+
+// verify checks the transport checksum of a whole datagram.
+func (p *packet) verify() dropReason {
+	if p.summed || p.ip.More || p.ip.Offset != 0 {
+		return 0
+	}
+	switch p.ip.Proto {
+	case wire.TCP:
+		if wire.TransportChecksum(p.ip.Src, p.ip.Dst, wire.TCP, p.payload) != 0 {
+			return dropTCPChecksum
+		}
+	case wire.UDP:
+		h, _, err := wire.ParseUDP(p.payload)
+		// RFC 1122 §4.1.3.4: zero means that the sender made none.
+		if err == nil && h.Checksum != 0 && wire.TransportChecksum(p.ip.Src, p.ip.Dst, wire.UDP, p.payload[:h.Length]) != 0 {
+			return dropUDPChecksum
+		}
+	default:
+		return 0
+	}
+	p.summed = true
+	return 0
+}
+
+// up takes a parsed frame in.
+func (s *Stack) up(p *packet) {
+	i := p.in
+	switch {
+	case p.bad == dropTCPChecksum || p.bad == dropUDPChecksum:
+		// Somebody else's bad checksum is his to find: a router passes it on.
+		if s.own[p.ip.Dst] != nil {
+			i.drops.add(p.bad)
+			return
+		}
+	case p.bad != 0:
+		i.drops.add(p.bad)
+		return
+	}
+	if p.eth.Dst != i.mac && !p.toGroup {
+		i.drops.add(dropForeignMAC)
+		return
+	}
+	if i.down {
+		i.drops.add(dropLinkDown)
+		return
+	}
+	switch p.eth.Type {
+	case wire.EtherARP:
+		i.arpInput(&p.arp)
+	case wire.EtherIPv4:
+		s.ipInput(p)
+	}
+}
+
+// ipInput decides whether a datagram is for us (RFC 1122 §3.2.1, RFC 1812 §5.2.1).
+func (s *Stack) ipInput(p *packet) {
+	i, dst := p.in, p.ip.Dst
+	s.counts.IP.InReceives++
+	// RFC 1122 §3.2.1.3: a source that cannot be one host is dropped silently.
+	if bad := s.badSource(p); bad != 0 {
+		i.drops.add(bad)
+		return
+	}
+	switch {
+	case s.own[dst] != nil:
+		// RFC 1122 §3.3.6: a unicast address in a link-level broadcast.
+		if p.toGroup {
+			i.drops.add(dropGroupUnicast)
+			return
+		}
+		s.deliver(p)
+	case s.isBroadcast(dst), dst == allHosts:
+		p.toGroup = true
+		s.deliver(p)
+	case dst.IsMulticast():
+		i.drops.add(dropNotJoined)
+	case s.knobs.forward && !p.toGroup:
+		s.forward(p)
+	default:
+		s.counts.IP.InAddrErrors++
+		i.drops.add(dropNotForUs)
+	}
+}
+
+var (
+	allHosts    = netip.AddrFrom4([4]byte{224, 0, 0, 1})
+	thisNetwork = netip.MustParsePrefix("0.0.0.0/8")
+	loopbackNet = netip.MustParsePrefix("127.0.0.0/8")
+	classE      = netip.MustParsePrefix("240.0.0.0/4")
+)
+
+func (s *Stack) badSource(p *packet) dropReason {
+	src := p.ip.Src
+	switch {
+	case p.in.loopback:
+		return 0
+	case src.IsMulticast(), classE.Contains(src), thisNetwork.Contains(src),
+		loopbackNet.Contains(src), loopbackNet.Contains(p.ip.Dst):
+		return dropMartian
+	case s.own[src] != nil:
+		// RFC 6274 §3.11 (LAND): our own address from outside.
+		return dropMartian
+	case s.isBroadcast(src):
+		return dropMartian
+	}
+	return 0
+}
+
+// deliver gives a datagram of ours to its protocol, whole.
+func (s *Stack) deliver(p *packet) {
+	if p.ip.More || p.ip.Offset != 0 {
+		if !s.reassemble(p) {
+			return
+		}
+	}
+	s.counts.IP.InDelivers++
+	pr := s.proto(p.ip.Proto)
+	if pr == nil {
+		s.counts.IP.InUnknownProtos++
+		// RFC 1122 §3.2.2.1: code 2, protocol unreachable.
+		s.sendError(p, wire.ICMPUnreachable, wire.ICMPProtocolUnreachable, 0)
+		return
+	}
+	pr.input(p)
+}
+
+// reassemble adds a fragment; true: p has become the whole datagram.
+func (s *Stack) reassemble(p *packet) bool {
+	s.counts.IP.ReasmReqds++
+	key := reasm.Key{Src: p.ip.Src, Dst: p.ip.Dst, Proto: p.ip.Proto, ID: p.ip.ID}
+	whole, done, _ := s.reasm.Add(s.now, key, p.ip.Offset, p.ip.More, p.payload, p.quote())
+	s.file(&s.reasmTimer)
+	if !done {
+		return false
+	}
+	s.counts.IP.ReasmOKs++
+	p.payload, p.buf, p.summed = whole, nil, false
+	p.ip.More, p.ip.Offset = false, 0
+	if bad := p.verify(); bad != 0 {
+		p.in.drops.add(bad)
+		return false
+	}
+	return true
+}
+
+// quote is what an ICMP error says of a datagram: its header and as much as fits
+// in 576 bytes (RFC 1812 §4.3.2.3).
+func (p *packet) quote() []byte {
+	const most = 576 - wire.IPv4Len - wire.ICMPLen
+	q := make([]byte, 0, most)
+	q = append(q, p.header...)
+	return append(q, p.payload[:min(len(p.payload), most-len(q))]...)
+}
+
+// reassembly is the timed part of reassembly.
+type reassembly struct{ s *Stack }
+
+func (r reassembly) deadline() (t time.Duration, ok bool) { return r.s.reasm.Deadline() }
+
+func (r reassembly) tick() {
+	s := r.s
+	for _, e := range s.reasm.Tick(s.now) {
+		s.counts.IP.ReasmFails++
+		// RFC 1122 §3.3.2: time exceeded, code 1, if fragment 0 is there.
+		if e.First != nil {
+			s.sendErrorAbout(e.First, wire.ICMPTimeExceeded, wire.ICMPReassemblyExceeded, 0)
+		}
+	}
+}
