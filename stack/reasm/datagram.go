@@ -48,7 +48,7 @@ func (d *datagram) place(offset int, more bool, payload []byte) (int, Verdict) {
 		return 0, Overlap
 	}
 	past := len(d.pieces) > 0 && d.pieces[len(d.pieces)-1].end() > end
-	if d.total != unknown && (!more || end >= d.total) || !more && past {
+	if d.total != unknown && (!more || end > d.total) || !more && past {
 		return 0, BadEnd
 	}
 	return i, Stored

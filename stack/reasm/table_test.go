@@ -213,6 +213,20 @@ func TestOldestMakesRoom(t *testing.T) {
 	audit(t, table)
 }
 
+// The oldest itself grows at the cost of the next.
+func TestOldestGrows(t *testing.T) {
+	table, cfg := newTable()
+	cfg.MaxMemory = 3 * (datagramCost + pieceCost + 1000)
+	for id := range uint32(3) {
+		table.Add(time.Duration(id), udp(id), 1000, true, text(1000, 0), nil)
+	}
+	_, _, v := table.Add(3, udp(0), 2000, true, text(1000, 0), nil)
+	if v != Stored || table.datagrams[udp(0)] == nil || table.datagrams[udp(1)] != nil || table.datagrams[udp(2)] == nil {
+		t.Fatalf("%v, %d datagrams, %+v", v, len(table.datagrams), table.stats)
+	}
+	audit(t, table)
+}
+
 // One source that sends without end takes the place of its own datagrams only.
 func TestSourceBound(t *testing.T) {
 	table, cfg := newTable()
