@@ -221,7 +221,7 @@ func (t *Table) grow(d *datagram, n int) {
 }
 
 // spoil drops what a datagram holds and remembers, until its time is over, to
-// drop the rest of it (RFC 5722 §3).
+// drop the rest of it (RFC 5722 §4).
 func (t *Table) spoil(d *datagram, why Verdict) {
 	d.fate, d.pieces, d.have, d.first = why, nil, 0, nil
 	t.grow(d, min(d.memory, datagramCost)-d.memory)
@@ -250,7 +250,7 @@ func (t *Table) Tick(now time.Duration) (expired []Expired) {
 	for d := t.age.head; d != nil && d.born+t.cfg.Timeout <= now; d = t.age.head {
 		t.remove(d)
 		t.stats.Expired++
-		// RFC 5722 §3: what was dropped on purpose is dropped silently.
+		// RFC 5722 §4: what was dropped on purpose is dropped silently.
 		if d.fate == Stored {
 			expired = append(expired, Expired{d.key, d.first})
 		}
