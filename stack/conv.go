@@ -217,7 +217,7 @@ func (c *Conv) Num() int { return c.num }
 func (c *Conv) Hold() bool {
 	c.stack.lock()
 	defer c.stack.unlock()
-	if c.unlinked || c.closing && c.proto.convs[c.num] != c {
+	if c.unlinked || c.freed {
 		return false
 	}
 	c.held++
@@ -255,8 +255,10 @@ func (c *Conv) Chown(u User, to User) error {
 	if u.UID != 0 && (u.UID != c.owner.UID || to.UID != c.owner.UID) {
 		return neterr.NotOwner
 	}
+	detached := c.detached
 	c.detach(false)
 	c.owner = to
+	c.detach(detached)
 	return nil
 }
 
@@ -366,14 +368,23 @@ func (c *Conv) Unwatch(w *Watch) {
 func (c *Conv) Ready() Ready {
 	c.stack.lock()
 	defer c.stack.unlock()
-	r := c.proto.ready(c)
-	if c.phase == hungup {
-		r |= ReadyIn | ReadyOut | ReadyHup
-		if c.cause != nil {
-			r |= ReadyErr
+	switch c.phase {
+	case idle, announced:
+		if c.headers {
+			break
 		}
+		// A read or write fails at once, which is an answer too.
+		if c.connectErr != nil {
+			return ReadyIn | ReadyOut | ReadyErr
+		}
+		return ReadyIn | ReadyOut
+	case hungup:
+		if c.cause != nil {
+			return ReadyIn | ReadyOut | ReadyHup | ReadyErr
+		}
+		return ReadyIn | ReadyOut | ReadyHup
 	}
-	return r
+	return c.proto.ready(c)
 }
 
 // ReadyListen is the readiness of listen: in when a call waits.

@@ -11,11 +11,12 @@ import (
 )
 
 type effects struct {
-	flush  []*Iface
-	finish []*Op
-	notify []*Watch
-	logs   []string
-	gone   []goneConv
+	flush    []*Iface
+	finish   []*Op
+	notify   []*Watch
+	logs     []string
+	gone     []goneConv
+	convGone func(p wire.Proto, num int, name string)
 	// answerFirst: a large write is answered before its segments go out, so that
 	// its writer prepares the next one meanwhile.
 	answerFirst bool
@@ -49,9 +50,9 @@ func (fx *effects) run(s *Stack) {
 	for _, line := range fx.logs {
 		s.cfg.Log(line)
 	}
-	if s.cfg.ConvGone != nil {
+	if fx.convGone != nil {
 		for _, g := range fx.gone {
-			s.cfg.ConvGone(g.proto, g.num, g.name)
+			fx.convGone(g.proto, g.num, g.name)
 		}
 	}
 	clear(fx.flush)

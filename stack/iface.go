@@ -25,8 +25,9 @@ type address struct {
 
 // Iface is an interface. Its number is its name in the tree.
 type Iface struct {
-	stack *Stack
-	num   int
+	stack  *Stack
+	num    int
+	cloned time.Duration
 
 	nic       nic.NIC // nil: not bound
 	device    string
@@ -45,10 +46,11 @@ type Iface struct {
 	starved  []*Conv
 	flushing bool // on the effects list
 
-	parsed []packet // of the batch that is being received
-	in     ifCounters
-	sent   struct{ frames, bytes, errors atomic.Uint64 }
-	drops  dropCounters
+	parsed     []packet      // of the batch that is being received
+	complained time.Duration // when the log was told of an address conflict
+	in         ifCounters
+	sent       struct{ frames, bytes, errors atomic.Uint64 }
+	drops      dropCounters
 }
 
 type ifCounters struct{ frames, bytes uint64 }
@@ -60,13 +62,20 @@ const MaxIfaces = 32
 func (s *Stack) CloneIface() (*Iface, error) {
 	s.lock()
 	defer s.unlock()
+	for _, n := range s.ifnums() {
+		// One that somebody cloned and never bound is used again.
+		if i := s.ifaces[n]; i.nic == nil && s.now-i.cloned >= lifeUnused {
+			i.cloned = s.now
+			return i, nil
+		}
+	}
 	return s.newIface()
 }
 
 func (s *Stack) newIface() (*Iface, error) {
 	for n := range MaxIfaces {
 		if s.ifaces[n] == nil {
-			i := &Iface{stack: s, num: n}
+			i := &Iface{stack: s, num: n, cloned: s.now}
 			i.timer.what = i
 			s.ifaces[n] = i
 			return i, nil
@@ -154,11 +163,10 @@ func (n *stopped) stop() {
 
 // stop ends all that is left, for Close.
 func (s *Stack) stop() (nics []*stopped) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.lock()
+	defer s.unlock()
 	for _, pr := range s.protos {
 		for _, c := range pr.all() {
-			c.hangup(neterr.ShuttingDown)
 			c.proto.free(c)
 		}
 	}
@@ -168,6 +176,7 @@ func (s *Stack) stop() (nics []*stopped) {
 		}
 	}
 	s.timers = nil
+	s.armed = 0 // nothing arms it any more
 	if s.wakeup != nil {
 		s.wakeup.Stop()
 	}
@@ -344,11 +353,15 @@ func (i *Iface) arpInput(a *wire.ARP) {
 	if r.Reply.Op != 0 {
 		i.sendARP(r.Reply.TargetMAC, &r.Reply)
 	}
-	if r.Conflict {
+	if r.Conflict && i.stack.now >= i.complained+complainEvery {
+		i.complained = i.stack.now
 		i.stack.logf("%v: %v uses our address %v", i, a.SenderMAC, a.SenderIP)
 	}
 	i.ask()
 }
+
+// complainEvery is how often the log is told that somebody uses our address.
+const complainEvery = 10 * time.Second
 
 // mine reports whether an address is of this very interface.
 func (i *Iface) mine(a netip.Addr) bool { return i.stack.own[a] == i }

@@ -60,7 +60,6 @@ func (s *Stack) settle() {
 		n := len(s.dirty) - 1
 		c := s.dirty[n]
 		s.dirty = s.dirty[:n]
-		c.dirty = false
 		c.settle()
 	}
 	if !s.syncs.empty() && s.drained() {
@@ -74,12 +73,19 @@ func (s *Stack) settle() {
 	}
 }
 
+// settle is for one conversation. It counts as dirty until its operations were
+// retried: what they do to it is seen to here.
 func (c *Conv) settle() {
 	c.proto.settle(c)
-	c.retry()
+	for c.retry() {
+		c.proto.settle(c)
+	}
+	c.dirty = false
 	c.proto.flush(c)
 	c.settleLife()
-	c.stack.file(&c.timer)
+	if !c.freed {
+		c.stack.file(&c.timer)
+	}
 	c.stack.effects.notify = append(c.stack.effects.notify, c.watches...)
 }
 

@@ -279,8 +279,9 @@ func (s *Stack) answerAll(err error) {
 // retry tries the parked operations of c in their order. Once one of a kind has
 // to wait, so do all behind it: bytes are not to overtake. No try takes another
 // operation off the list: a change of state only touches the conversation, and
-// the next retry lets every operation find out for itself.
-func (c *Conv) retry() {
+// the next retry lets every operation find out for itself. It is called again
+// if one of them was a command, which may have changed that state.
+func (c *Conv) retry() (again bool) {
 	var waits [opQuiet + 1]bool
 	for op := c.parked.head; op != nil; {
 		next := op.next
@@ -291,12 +292,14 @@ func (c *Conv) retry() {
 				op.list.remove(op)
 				s.usage.unparkOp(held)
 				s.unfile(&op.timer)
+				again = again || op.Kind == OpCtl
 			} else {
 				waits[op.Kind] = true
 			}
 		}
 		op = next
 	}
+	return again
 }
 
 // SetDeadline moves the time at which a parked op gives up; zero: never. net.go

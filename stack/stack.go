@@ -36,8 +36,6 @@ type Config struct {
 	Hosts func(name string) []netip.Addr
 	// OpenNIC opens what the verb bind of an interface names, as in tap:slash0.
 	OpenNIC func(spec string) (nic.NIC, error)
-	// ConvGone is called after unlocking when a conversation's directory vanishes.
-	ConvGone func(p wire.Proto, num int, name string)
 }
 
 // Stack is a TCP/IP host.
@@ -66,14 +64,15 @@ type Stack struct {
 	wakeup *time.Timer
 	armed  time.Duration
 
-	dirty   []*Conv // to be settled before the lock is released
-	syncs   opList  // OpCtl sync, waiting for the interfaces to be drained
-	effects *effects
-	usage   usage
-	log     logRing
-	counts  Counters
-	closing bool
-	quiet   opList // Close, waiting for the last conversation
+	dirty    []*Conv // to be settled before the lock is released
+	syncs    opList  // OpCtl sync, waiting for the interfaces to be drained
+	effects  *effects
+	usage    usage
+	log      logRing
+	counts   Counters
+	convGone func(p wire.Proto, num int, name string)
+	closing  bool
+	quiet    opList // Close, waiting for the last conversation
 }
 
 // New makes a stack with no interface but loopback's absence: AddInterface
@@ -117,6 +116,7 @@ func (s *Stack) unlock() {
 	s.settle()
 	s.arm()
 	fx := s.effects
+	fx.convGone = s.convGone
 	if fx.empty() {
 		s.mu.Unlock()
 		return
@@ -146,6 +146,14 @@ func (s *Stack) logf(format string, args ...any) {
 	if s.cfg.Log != nil {
 		s.effects.logs = append(s.effects.logs, line)
 	}
+}
+
+// OnConvGone sets what is called, without locks, when a conversation's directory
+// vanishes; nil: nothing.
+func (s *Stack) OnConvGone(f func(p wire.Proto, num int, name string)) {
+	s.lock()
+	defer s.unlock()
+	s.convGone = f
 }
 
 // Deadline is when Tick has something to do; for a stack whose Config has a
@@ -190,6 +198,15 @@ func (s *Stack) Close(ctx context.Context) error {
 	case <-done:
 	case <-ctx.Done():
 	}
+	s.lock()
+	for _, pr := range s.protos {
+		for _, c := range pr.all() {
+			if !pr.over(c) {
+				pr.hangup(c)
+			}
+		}
+	}
+	s.unlock()
 	nics := s.stop()
 	for _, n := range nics {
 		n.stop()

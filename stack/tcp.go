@@ -147,25 +147,32 @@ func (s *Stack) tcpFlush(c *Conv) {
 		s.discard(c)
 		return
 	}
-	i := to.out
-	for {
-		if !i.queue.room() {
-			i.starve(c)
-			return
-		}
-		if i.scratch == nil {
-			i.scratch = i.queue.newFrame()
-		}
-		f := i.scratch
-		if !c.tcb.Output(s.now, &f.seg) {
+	for to.out.queue.room() {
+		if !s.tcpOutput(c, to) {
 			break
 		}
-		i.scratch = nil
-		s.tcpSend(c, f, to)
+	}
+	if !to.out.queue.room() {
+		to.out.starve(c)
 	}
 	if c.tcb.State() != c.settled {
 		s.touch(c)
 	}
+}
+
+// tcpOutput sends one segment; false: the engine has nothing to say.
+func (s *Stack) tcpOutput(c *Conv, to path) bool {
+	i := to.out
+	if i.scratch == nil {
+		i.scratch = i.queue.newFrame()
+	}
+	f := i.scratch
+	if !c.tcb.Output(s.now, &f.seg) {
+		return false
+	}
+	i.scratch = nil
+	s.tcpSend(c, f, to)
+	return true
 }
 
 // discard loses what the engine has to say: there is no way to send it, and its

@@ -199,7 +199,10 @@ func (s *Stack) tcpHangup(c *Conv) {
 		return
 	}
 	c.tcb.Abort(s.now)
-	s.tcpFlush(c)
+	// The one RST leaves whether or not there is room.
+	if to, err := s.pathTo(c.remote.Addr()); err == nil {
+		s.tcpOutput(c, to)
+	}
 	delete(c.proto.flows, tuple{c.local, c.remote})
 	if c.listener != nil && c.phase == connecting {
 		c.listener.embryos--

@@ -213,7 +213,11 @@ func (s *Stack) deliver(p *packet) {
 func (s *Stack) reassemble(p *packet) bool {
 	s.counts.IP.ReasmReqds++
 	key := reasm.Key{Src: p.ip.Src, Dst: p.ip.Dst, Proto: p.ip.Proto, ID: p.ip.ID}
-	whole, done, _ := s.reasm.Add(s.now, key, p.ip.Offset, p.ip.More, p.payload, p.quote())
+	var first []byte
+	if p.ip.Offset == 0 {
+		first = p.quote()
+	}
+	whole, done, _ := s.reasm.Add(s.now, key, p.ip.Offset, p.ip.More, p.payload, first)
 	s.file(&s.reasmTimer)
 	if !done {
 		return false
