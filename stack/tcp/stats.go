@@ -1,6 +1,10 @@
 package tcp
 
-import "time"
+import (
+	"time"
+
+	"slashnet/wire"
+)
 
 // Stats is all that `status` and `why` want to know of a connection. Times are
 // on the view's clock; those of events that never came are 0.
@@ -34,4 +38,38 @@ type Stats struct {
 	FinSent, FinAcked   bool
 	FinReceived         bool
 	Recovery            string // "open", "recovery", "loss"
+}
+
+// Stats is a picture of the connection.
+func (c *Conn) Stats() Stats {
+	s := Stats{
+		State: c.state, QIn: c.recvq.unread, QOut: c.sendq.len(),
+		InFlight: c.pipe(), Lost: c.flight.lost, SACKed: c.flight.sacked, OutOfOrder: c.recvq.behind,
+		Cwnd: c.cwnd, SRTT: c.rtt.srtt, RTTVar: c.rtt.rttvar, RTO: c.rtt.rto, MinRTT: c.rack.minRTT,
+		MSS: c.mss - c.optionBytes(), PeerMSS: c.peerMSS, OwnMSS: c.ownMSS,
+		SndWnd: c.wnd, RcvWnd: int(c.adv - c.rcvNxt), SndScale: int(c.shift), RcvScale: int(c.rcvShift),
+		SACK: c.sackOK, Timestamps: c.tsOK, WScale: c.wsOK, CC: c.cc.name(),
+		BytesIn: c.count.bytesIn, BytesOut: c.count.bytesOut,
+		SegsIn: c.count.segsIn, SegsOut: c.count.segsOut, Retrans: c.count.retrans,
+		Backoff: c.retries, KeepProbes: c.keepProbes,
+		LastRecv: c.lastRecv, LastSend: c.lastSend,
+		RetransmittingSince: c.troubleSince, ZeroWindowSince: c.zeroSince,
+		RexmitAt: c.at(tRexmit), DelAckAt: c.at(tDelAck), KeepAt: c.at(tKeep), WaitAt: c.at(tWait),
+		FinSent: c.finSent(), FinAcked: c.finAcked(), FinReceived: c.finTaken,
+		Recovery: c.phase.String(),
+	}
+	if c.ssthresh < maxWindow {
+		s.SSThresh = c.ssthresh
+	}
+	if unread := c.rcvNxt - wire.Seq(c.recvq.unread); c.urgentSeen && unread.Less(c.urgent) {
+		s.Urgent = int(c.urgent - unread) // RFC 9293 MUST-33
+	}
+	return s
+}
+
+func (c *Conn) at(t timer) time.Duration {
+	if c.timers[t] == never {
+		return 0
+	}
+	return c.timers[t]
 }

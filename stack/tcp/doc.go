@@ -1,0 +1,30 @@
+// Package tcp is one end of one TCP connection, as a value: segments and calls
+// of the user go in, segments to send come out, and the time is an argument.
+//
+// A Conn has three verbs for anything with time, Input, Tick and Deadline, and
+// Output, where it has something to say. Nothing is sent from Input or from a
+// call of the user: they change the control block, and Output looks at it and
+// decides. So one acknowledgement answers a whole batch of frames, and data that
+// was written in the meantime carries it.
+//
+//	input.go    a segment arrives: RFC 9293 §3.10.7, step by step
+//	handshake.go, ack.go, text.go, close.go   what the steps do
+//	flight.go, loss.go, rtt.go, congestion.go, cubic.go   what is on its way
+//	sendq.go, recvq.go   the bytes, in the blocks they came in
+//	output.go, transmit.go   the next segment to send
+//	timers.go   what happens when nothing happens
+//	user.go     the calls of the user
+//	timewait.go, refuse.go   segments for connections that are over, or never were
+//
+// RFC 9293, with 1122 and 5961; 6298 (timer); 7323 (window scale, timestamps,
+// PAWS); 2018 and 2883 (SACK), 6675 (pipe), 8985 (RACK-TLP), 9937 (PRR), 6582
+// (NewReno, without SACK), 3042; 5681, 6928, 9438 (CUBIC); 3522 and 4015
+// (needless timeouts); 1337 and 6191 (TIME-WAIT).
+//
+// Left out on purpose: sending urgent data (RFC 6093), ECN, fast open, SYN
+// cookies, path MTU probing, TCP-MD5 and TCP-AO. Data on a SYN is not taken; the
+// peer sends it again.
+//
+// Nothing here has a lock, a goroutine or a clock, knows an address or a port,
+// or does I/O. The caller serialises the calls.
+package tcp

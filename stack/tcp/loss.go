@@ -1,0 +1,289 @@
+package tcp
+
+import (
+	"time"
+
+	"slashnet/wire"
+)
+
+// Finding loss and coming back from it. ack.go calls delivered for each
+// acknowledgement; timers.go calls timedOut, tailProbe and reorderTimeout.
+//
+// Loss is found by time (RACK, RFC 8985): a leg is lost if one that was sent
+// sufficiently later has arrived. That covers lost retransmissions too. Without SACK it is
+// found by counting duplicate acknowledgements (RFC 6582). The window during
+// recovery follows RFC 9937 (PRR).
+
+// A phase is where the congestion control is.
+type phase uint8
+
+const (
+	open     phase = iota
+	recovery       // loss was found by acknowledgements
+	backOff        // by the timer: slow start from one segment
+)
+
+func (p phase) String() string { return [...]string{"open", "recovery", "loss"}[p] }
+
+// dupThresh duplicate acknowledgements mean loss, RFC 5681 §2.
+const dupThresh = 3
+
+// rack is the state of RFC 8985 §5.3.
+type rack struct {
+	sent      time.Duration // when the latest-sent leg that has arrived left
+	end       wire.Seq      // and its end
+	rtt       time.Duration // and its round trip
+	high      wire.Seq      // highest sequence that has arrived
+	reordered bool
+	mult      int      // of the reordering window, grows with needless retransmissions
+	calm      int      // recoveries until mult falls back
+	round     wire.Seq // mult grows once per round trip
+	minRTT    time.Duration
+
+	// of the acknowledgement being worked on
+	now, echo time.Duration
+}
+
+// calmRecoveries is how long a wide reordering window is kept, RFC 8985 §6.2.
+const calmRecoveries = 16
+
+// arrived notes one leg that has arrived, RFC 8985 §6.2 steps 1 to 3.
+func (r *rack) arrived(l *leg) {
+	took := r.now - l.sent
+	switch {
+	case !l.resent:
+		if r.minRTT == 0 || took < r.minRTT {
+			r.minRTT = max(took, 1)
+		}
+		if l.end.Less(r.high) {
+			r.reordered = true
+		}
+	case took < r.minRTT, l.sent.Truncate(timestampTick) > r.echo:
+		return // the answer to the first transmission
+	}
+	if r.high.Less(l.end) {
+		r.high = l.end
+	}
+	if r.sent < l.sent || r.sent == l.sent && r.end.Less(l.end) {
+		r.sent, r.end, r.rtt = l.sent, l.end, took
+	}
+}
+
+// before reports whether l was sent before the latest leg that has arrived.
+func (r *rack) before(l *leg) bool {
+	return l.sent < r.sent || l.sent == r.sent && l.end.Less(r.end)
+}
+
+// pipe is what is on its way: RFC 6675 §4, in three numbers.
+func (c *Conn) pipe() int {
+	return max(int(c.nxt-c.una)-c.flight.sacked-c.flight.lost-c.dupBytes, 0)
+}
+
+// reorderWindow is how much later a leg may arrive, RFC 8985 §6.2 step 4.
+func (c *Conn) reorderWindow() time.Duration {
+	if !c.rack.reordered && (c.phase != open || c.flight.sacked >= dupThresh*c.mss) {
+		return 0
+	}
+	return min(c.rack.minRTT/4*time.Duration(1+c.rack.mult), c.rtt.srtt)
+}
+
+// detectLoss marks what must be lost by now, and arms the timer for what may be
+// soon: RFC 8985 §6.2 step 5. It reports whether it marked any.
+func (c *Conn) detectLoss(now time.Duration) bool {
+	c.stop(tReorder)
+	wnd := c.reorderWindow()
+	var wait time.Duration
+	was := c.flight.lost
+	for i, l := range c.flight.legs.all() {
+		if l.sacked || l.lost {
+			continue
+		}
+		if !c.rack.before(&l) {
+			if !l.resent {
+				break // all behind it left still later
+			}
+			continue
+		}
+		if left := l.sent + c.rack.rtt + wnd - now; left <= 0 {
+			c.flight.lose(i)
+		} else {
+			wait = max(wait, left)
+		}
+	}
+	if wait > 0 {
+		c.start(tReorder, now+wait)
+	}
+	return c.flight.lost > was
+}
+
+// delivered works off what an acknowledgement said: it finds loss, enters and
+// leaves recovery, and moves the window.
+func (c *Conn) delivered(now time.Duration, d *delivery, acked int, dup bool) {
+	lost := false
+	switch {
+	case c.sackOK:
+		if c.flight.sacked > 0 || c.phase != open {
+			lost = c.detectLoss(now)
+		}
+	default:
+		lost = c.countDuplicates(d, acked, dup)
+	}
+	if acked > 0 && c.phase != open && !c.una.Less(c.recover) {
+		c.recovered()
+	}
+	if lost && c.phase == open {
+		c.enterRecovery(now)
+	}
+	switch c.phase {
+	case recovery:
+		c.proportional(d.bytes, acked > 0 && !lost)
+	default:
+		c.grow(now, acked)
+	}
+}
+
+// countDuplicates is loss detection without SACK, RFC 6582 §3.2: the third
+// duplicate means that the first segment is lost, a partial acknowledgement in
+// recovery that the next one is.
+func (c *Conn) countDuplicates(d *delivery, acked int, dup bool) bool {
+	switch {
+	case dup:
+		c.dups++
+		n := min(c.mss, int(c.nxt-c.una)-c.flight.lost-c.dupBytes-1)
+		c.dupBytes += max(n, 0)
+		d.bytes += max(n, 0)
+		// step 1: not for what was in flight at the last loss
+		if c.dups != dupThresh || c.phase != open || c.una.Less(c.recover) {
+			return false
+		}
+	case acked > 0:
+		c.dups = 0
+		seen := min(c.dupBytes, max(acked-c.mss, 0))
+		d.bytes -= seen
+		c.dupBytes -= seen
+		if c.phase != recovery || !c.una.Less(c.recover) {
+			c.dupBytes = 0
+			return false
+		}
+	default:
+		return false
+	}
+	c.dupBytes = min(c.dupBytes, max(int(c.nxt-c.una)-c.mss, 0))
+	return c.loseFirst()
+}
+
+// loseFirst marks the first segment of the flight as lost.
+func (c *Conn) loseFirst() bool {
+	if c.flight.legs.len() == 0 || c.flight.legs.at(0).lost {
+		return false
+	}
+	if c.flight.legs.at(0).len() > c.mss {
+		c.flight.cut(c.una + wire.Seq(c.mss))
+	}
+	c.flight.lose(0)
+	return true
+}
+
+func (c *Conn) enterRecovery(now time.Duration) {
+	c.cfg.Counters.FastRecovery++
+	c.remember(now)
+	flight := int(c.nxt - c.una)
+	c.ssthresh = c.cc.reduce(min(c.cwnd, flight), c.mss)
+	c.phase, c.recover = recovery, c.nxt
+	c.prr = prr{flight: max(flight, 1)}
+	c.tail.armed = false
+	c.stop(tProbe)
+}
+
+// prr is the state of RFC 9937 §6.
+type prr struct {
+	flight, delivered, out int
+}
+
+// proportional sets the window after each acknowledgement in recovery.
+func (c *Conn) proportional(delivered int, safe bool) {
+	p := &c.prr
+	p.delivered += delivered
+	pipe, send := c.pipe(), 0
+	if pipe > c.ssthresh {
+		send = (p.delivered*c.ssthresh+p.flight-1)/p.flight - p.out
+	} else {
+		send = max(p.delivered-p.out, delivered)
+		if safe {
+			send += c.mss
+		}
+		send = min(send, c.ssthresh-pipe)
+	}
+	if p.out == 0 {
+		send = max(send, c.mss) // the first retransmission is not held back
+	}
+	c.cwnd = max(pipe+max(send, 0), c.mss)
+}
+
+// recovered ends recovery: all that was in flight when it began has arrived.
+func (c *Conn) recovered() {
+	if c.phase == recovery {
+		c.cwnd = max(c.ssthresh, c.mss)
+	}
+	if c.rack.calm > 0 {
+		if c.rack.calm--; c.rack.calm == 0 {
+			c.rack.mult = 0
+		}
+	}
+	c.phase, c.dups, c.dupBytes = open, 0, 0
+	c.undo.armed = false
+}
+
+// grow opens the window: slow start below the threshold, RFC 5681 §3.1, else as
+// the algorithm says; not if the window was not used.
+func (c *Conn) grow(now time.Duration, acked int) {
+	if acked <= 0 || !c.limited {
+		return
+	}
+	c.limited = false
+	if c.cwnd < c.ssthresh {
+		// We differ from RFC 3465 §2.2, L = 2 segments: one acknowledgement stands for
+		// all that one GSO frame carried, and Output does not send bursts beyond that.
+		step := acked
+		if c.phase == backOff {
+			step = min(acked, c.mss) // RFC 3465 §2.3: what is acknowledged may have been sent before
+		}
+		step = min(step, max(c.ssthresh-c.cwnd, 0))
+		c.cwnd += step
+		acked -= step
+		if c.phase == backOff || acked <= 0 {
+			return
+		}
+	}
+	c.cwnd = min(c.cc.avoid(c.cwnd, acked, c.mss, now, c.rtt.srtt), maxWindow)
+}
+
+// undo remembers the window before a loss, in case there was none: RFC 3522
+// (Eifel) with the response of RFC 4015, kept simple.
+type undo struct {
+	armed          bool
+	cwnd, ssthresh int
+	at             time.Duration // of the first retransmission
+}
+
+func (c *Conn) remember(now time.Duration) {
+	if c.phase == open {
+		c.undo = undo{true, c.cwnd, c.ssthresh, now}
+	}
+}
+
+// undoSpurious goes back to before the loss if the first acknowledgement that
+// advances was for a first transmission: its echo is older than what was resent.
+func (c *Conn) undoSpurious() {
+	u := c.undo
+	c.undo.armed = false
+	if !u.armed || !c.tsOK || c.rack.echo >= u.at.Truncate(timestampTick) {
+		return
+	}
+	c.cfg.Counters.SpuriousUndone++
+	c.cwnd, c.ssthresh = max(c.cwnd, u.cwnd), u.ssthresh
+	c.cc.undo()
+	c.flight.findAll()
+	c.phase, c.dups, c.dupBytes = open, 0, 0
+	c.rtt.compute(c.cfg)
+}
