@@ -128,8 +128,12 @@ func (i *Iface) bind(n nic.NIC, loopback bool) {
 	})
 	i.queue.wake, i.queue.stop = make(chan struct{}, 1), make(chan struct{})
 	i.queue.closed = false
-	i.queue.sender.Add(1)
-	go i.serve()
+	// A stack that is stepped has one goroutine, its caller's.
+	i.queue.stepped = i.stack.cfg.Now != nil
+	if !i.queue.stepped {
+		i.queue.sender.Add(1)
+		go i.serve()
+	}
 	i.parsed = make([]packet, 0, 16)
 }
 

@@ -58,6 +58,7 @@ type queue struct {
 	flushing bool
 	spare    []*outFrame
 	closed   bool
+	stepped  bool // there is no sender: a flusher goes on until nothing is left
 
 	wake   chan struct{} // for the sender; holds one
 	stop   chan struct{}
@@ -145,7 +146,9 @@ func (i *Iface) flush() {
 			i.send(f)
 			q.mu.Lock()
 			q.keep(f)
-			budget--
+			if !q.stepped {
+				budget--
+			}
 		}
 		if budget == 0 || q.closed || !i.starving.Load() {
 			break
