@@ -5,6 +5,8 @@ import (
 	"container/heap"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"strconv"
 	"testing"
 	"time"
 
@@ -29,6 +31,8 @@ func (p *blocks) alloc(n int) *wire.Buf {
 		}
 	})
 }
+
+var dbg = func(string, ...any) {}
 
 type impairment struct {
 	delay, jitter     time.Duration
@@ -157,6 +161,7 @@ func (e *end) drain() {
 
 func (w *world) carry(from *end, h wire.TCPHeader, payload []byte) {
 	w.sent++
+	dbg("%v %s> %v seq %d ack %d len %d wnd %d sack %v | %v una %d nxt %d cwnd %d pipe %d lost %d", w.now, from.name, h.Flags, h.Seq-from.iss, h.Ack-from.irs, len(payload), h.Window, h.Options.SACK[:h.Options.SACKs], from.state, from.una-from.iss, from.nxt-from.iss, from.cwnd, from.pipe(), from.flight.lost)
 	n := 1
 	if w.rnd.Float64() < w.imp.loss {
 		n = 0
@@ -370,7 +375,11 @@ func (w *world) deliver(p *packet) {
 	n := copy(buf.B[66:], p.payload)
 	h := p.h
 	e := p.to
-	if !e.started && e.state == Closed {
+	if e.started && e.state == Closed {
+		if rst, send := RefuseSegment(&h, n); send {
+			w.carry(e, rst, nil)
+		}
+	} else if !e.started {
 		if accept, _, _ := ListenSegment(&h, n); accept {
 			e.started = true
 			e.Accept(w.now, w.setup(1500), &h)
@@ -385,8 +394,16 @@ func (w *world) deliver(p *packet) {
 	}
 }
 
+// seeds is how many worlds to try: more with SLASHNET_SEEDS.
+func seeds() int {
+	if n, err := strconv.Atoi(os.Getenv("SLASHNET_SEEDS")); err == nil {
+		return n
+	}
+	return 300
+}
+
 func TestTransferOverBadLinks(t *testing.T) {
-	n := 300
+	n := seeds()
 	if testing.Short() {
 		n = 40
 	}
