@@ -98,6 +98,10 @@ func (t *TAP) open(o Options, existed bool) error {
 	// water opens without O_CLOEXEC; nobody may fork until that is mended.
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
+	// And it leaves the descriptor open when the kernel refuses: ask first.
+	if err := probe(o.Name); err != nil {
+		return err
+	}
 	device, err := water.New(config)
 	if err != nil {
 		return err
@@ -115,6 +119,34 @@ func (t *TAP) open(o Options, existed bool) error {
 	}
 	t.header = vnetLen
 	return t.adopt(file, func(fd int) error { return nil })
+}
+
+// probe attaches to a device and lets go of it at once. Whatever persists is as
+// it was.
+func probe(name string) error {
+	fd, err := attach(name, unix.IFF_TAP|unix.IFF_NO_PI)
+	if err != nil {
+		return err
+	}
+	return unix.Close(fd)
+}
+
+// attach opens a descriptor of a TAP device.
+func attach(name string, flags uint16) (fd int, err error) {
+	request, err := unix.NewIfreq(name)
+	if err != nil {
+		return -1, err
+	}
+	request.SetUint16(flags)
+	fd, err = unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return -1, err
+	}
+	if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, request); err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
 }
 
 type descriptor interface {

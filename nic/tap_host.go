@@ -16,7 +16,8 @@ import (
 
 // ConfigureHost gives the kernel's end of the TAP an address and our MTU, and
 // brings the link up. The zero Prefix is no address. When it returns without an
-// error, the link is up and frames pass.
+// error, the link is up and frames pass; an IPv6 address becomes the kernel's
+// own some milliseconds later, on a work queue.
 func (t *TAP) ConfigureHost(addr netip.Prefix) error {
 	if addr != (netip.Prefix{}) && (!addr.IsValid() || addr.Addr().IsUnspecified() || addr.Addr().IsMulticast()) {
 		return neterr.BadAddress.With("host address %v of %s: want one such as 10.114.0.1/24", addr, t.name)

@@ -32,11 +32,11 @@ const (
 // attachOffload attaches to an existing TAP with virtio-net headers. keep says
 // whether the device outlives its descriptor from now on.
 func attachOffload(name string, keep bool) (*os.File, error) {
-	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	fd, err := attach(name, unix.IFF_TAP|unix.IFF_NO_PI|unix.IFF_VNET_HDR)
 	if err != nil {
 		return nil, err
 	}
-	if err := setOffload(fd, name, keep); err != nil {
+	if err := setOffload(fd, keep); err != nil {
 		unix.Close(fd)
 		return nil, err
 	}
@@ -44,15 +44,7 @@ func attachOffload(name string, keep bool) (*os.File, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-func setOffload(fd int, name string, keep bool) error {
-	request, err := unix.NewIfreq(name)
-	if err != nil {
-		return err
-	}
-	request.SetUint16(unix.IFF_TAP | unix.IFF_NO_PI | unix.IFF_VNET_HDR)
-	if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, request); err != nil {
-		return err
-	}
+func setOffload(fd int, keep bool) error {
 	persist := 0
 	if keep {
 		persist = 1

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -66,6 +67,30 @@ func configure(t testing.TB, tap *TAP) {
 		})
 		if err != nil {
 			t.Fatal(err)
+		}
+	}
+	awaitLocal(t, host6)
+}
+
+// awaitLocal waits for the kernel's work queue to make an IPv6 address its own:
+// until then it would forward what is sent there.
+func awaitLocal(t testing.TB, addr netip.Addr) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	local := &netlink.Route{Table: unix.RT_TABLE_LOCAL, Dst: hostAddr(netip.PrefixFrom(addr, addr.BitLen())).IPNet}
+	for late := time.After(patience); ; {
+		routes, err := netlink.RouteListFiltered(netlink.FAMILY_V6, local, netlink.RT_FILTER_TABLE|netlink.RT_FILTER_DST)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(routes) > 0 {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-late:
+			t.Fatalf("%v never became an address of the kernel's", addr)
 		}
 	}
 }

@@ -97,7 +97,8 @@ type Capture struct {
 	mu     sync.Mutex
 	some   sync.Cond
 	queue  []seen
-	held   int
+	held   int // bytes of the blocks that are queued or being written
+	taken  int // of those, what is being written
 	closed bool
 
 	frames, dropped atomic.Uint64
@@ -242,14 +243,17 @@ func (c *Capture) writeFrame(file *pcapgo.NgWriter, s *seen) error {
 	return err
 }
 
-// take waits for frames, and returns none when the capture is to end.
+// take says that what was taken before is written, and waits for frames. It
+// returns none when the capture is to end.
 func (c *Capture) take() []seen {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.held -= c.taken
+	c.taken = 0
 	for len(c.queue) == 0 && !c.closed {
 		c.some.Wait()
 	}
 	queue := c.queue
-	c.queue, c.held = nil, 0
+	c.queue, c.taken = nil, c.held
 	return queue
 }
