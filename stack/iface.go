@@ -127,7 +127,7 @@ func (i *Iface) bind(n nic.NIC, loopback bool) {
 		i.queue.drop(f)
 	})
 	i.queue.wake, i.queue.stop = make(chan struct{}, 1), make(chan struct{})
-	i.queue.closed = false
+	i.queue.rebind(n)
 	// A stack that is stepped has one goroutine, its caller's.
 	i.queue.stepped = i.stack.cfg.Now != nil
 	if !i.queue.stepped {

@@ -58,11 +58,19 @@ type queue struct {
 	flushing bool
 	spare    []*outFrame
 	closed   bool
-	stepped  bool // there is no sender: a flusher goes on until nothing is left
+	out      nic.NIC // where frames leave; kept while the interface is being unbound
+	stepped  bool    // there is no sender: a flusher goes on until nothing is left
 
 	wake   chan struct{} // for the sender; holds one
 	stop   chan struct{}
 	sender sync.WaitGroup
+}
+
+// rebind opens the queue towards a NIC. A flusher of the last one may still run.
+func (q *queue) rebind(n nic.NIC) {
+	q.mu.Lock()
+	q.out, q.closed = n, false
+	q.mu.Unlock()
 }
 
 // newFrame is an empty frame.
@@ -141,9 +149,9 @@ func (i *Iface) flush() {
 	budget := flushBudget
 	for {
 		for q.n > 0 && budget > 0 {
-			f := q.take()
+			f, out := q.take(), q.out
 			q.mu.Unlock()
-			i.send(f)
+			i.send(out, f)
 			q.mu.Lock()
 			q.keep(f)
 			if !q.stepped {
@@ -169,11 +177,11 @@ func (i *Iface) flush() {
 }
 
 // send puts a frame on the wire, cut up first where the NIC cannot do it.
-func (i *Iface) send(f *outFrame) {
-	if i.nic.Offload() {
-		i.count(i.nic.Send(&f.Frame), &f.Frame)
+func (i *Iface) send(out nic.NIC, f *outFrame) {
+	if out.Offload() {
+		i.count(out.Send(&f.Frame), &f.Frame)
 	} else {
-		nic.Finish(&f.Frame, func(cut *nic.Frame) { i.count(i.nic.Send(cut), cut) })
+		nic.Finish(&f.Frame, func(cut *nic.Frame) { i.count(out.Send(cut), cut) })
 	}
 	f.release()
 }
