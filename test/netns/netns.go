@@ -76,6 +76,13 @@ func Start(t testing.TB, flags ...string) *Net {
 	return n
 }
 
+// For is the same namespace for a subtest: what it starts ends with it.
+func (n *Net) For(t testing.TB) *Net {
+	sub := *n
+	sub.t = t
+	return &sub
+}
+
 // host runs a command outside of the namespace.
 func host(t testing.TB, args ...string) {
 	t.Helper()
@@ -89,7 +96,8 @@ func host(t testing.TB, args ...string) {
 // Up starts a daemon in the namespace and waits until its tree answers.
 func (n *Net) Up(flags ...string) {
 	n.t.Helper()
-	if err := os.MkdirAll(n.Root, 0o755); err != nil {
+	// It is there, and cannot even be looked at, when a daemon has died.
+	if err := os.Mkdir(n.Root, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
 		n.t.Fatal(err)
 	}
 	r, w, err := os.Pipe()
@@ -125,7 +133,7 @@ func (n *Net) Daemon() *Process { return n.daemon }
 
 // unmount ends the daemon, the mount, and whoever is stuck in it.
 func (n *Net) unmount() {
-	if n.t.Failed() {
+	if n.daemon.hung {
 		n.daemon.Dump()
 	}
 	n.daemon.Signal(syscall.SIGTERM)
@@ -179,6 +187,7 @@ func abort(t testing.TB, device string) {
 // A Process is a command in the namespace, in a process group of its own.
 type Process struct {
 	t     testing.TB
+	net   *Net
 	args  []string
 	cmd   *exec.Cmd
 	out   output
@@ -186,6 +195,7 @@ type Process struct {
 	stdin io.Reader
 	env   []string
 	dump  bool // a Go program: SIGQUIT prints its goroutines
+	hung  bool // the daemon, when a command did not end: its goroutines are of interest
 	ended chan struct{}
 	err   error
 }
@@ -221,7 +231,7 @@ func (n *Net) Start(args ...string) *Process {
 
 func (n *Net) start(p *Process, args ...string) *Process {
 	n.t.Helper()
-	p.t, p.args, p.ended = n.t, args, make(chan struct{})
+	p.t, p.net, p.args, p.ended = n.t, n, args, make(chan struct{})
 	p.out.grown = make(chan struct{}, 1)
 	// nsenter becomes the command, so the process id is the command's. Unlike
 	// "ip netns exec" it stays where it is among the mounts.
@@ -295,6 +305,9 @@ func (p *Process) Signal(s syscall.Signal) {
 func (p *Process) Wait(max time.Duration) error {
 	p.t.Helper()
 	if !p.wait(max) {
+		if d := p.net.daemon; d != nil {
+			d.hung = true
+		}
 		p.t.Fatalf("%s did not end within %v; it printed:\n%s", strings.Join(p.args, " "), max, p.Output())
 	}
 	return p.err
@@ -345,12 +358,8 @@ func (n *Net) Try(args ...string) (string, error) {
 func (n *Net) TryFor(max time.Duration, args ...string) (string, error) {
 	n.t.Helper()
 	p := n.Start(args...)
-	if !p.wait(max) {
-		n.t.Errorf("%s did not end within %v; it printed:\n%s", strings.Join(args, " "), max, p.Output())
-		p.Kill()
-		n.t.FailNow()
-	}
-	return p.Output(), p.err
+	err := p.Wait(max)
+	return p.Output(), err
 }
 
 // Shell runs a script in a shell, given as a command such as dash or

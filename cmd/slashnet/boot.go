@@ -1,0 +1,90 @@
+package main
+
+// What up writes into the tree before anybody sees it: the default route, knobs,
+// and the boot script. It is the ctl language, given to the stack directly: the
+// daemon never opens a file of its own mount.
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"slashnet/stack"
+)
+
+// maxBoot bounds a boot script: thousands of lines, not a wrong file.
+const maxBoot = 1 << 20
+
+// A writer is one who writes into files of the tree: the tag that he gives to
+// iproute marks the routes that he adds after it.
+type writer struct {
+	stack *stack.Stack
+	tag   string
+}
+
+// configure applies the flags --gateway, --set and --boot.
+func configure(s *stack.Stack, gateway string, set []string, boot string) error {
+	w := &writer{stack: s}
+	if gateway != "" {
+		if err := w.write("iproute", "add 0.0.0.0/0 "+gateway); err != nil {
+			return fmt.Errorf("--gateway %s: %w", gateway, err)
+		}
+	}
+	for _, knob := range set {
+		name, value, ok := strings.Cut(knob, "=")
+		if !ok {
+			return usageError(fmt.Sprintf("--set %q: want NAME=VALUE, such as ip.ttl=64", knob))
+		}
+		if err := w.write("ctl", name+" "+value); err != nil {
+			return fmt.Errorf("--set %s: %w", knob, err)
+		}
+	}
+	if boot == "" {
+		return nil
+	}
+	f, err := os.Open(boot)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(io.LimitReader(f, maxBoot))
+	for n := 1; lines.Scan(); n++ {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		path, message, ok := strings.Cut(line, ":")
+		if !ok {
+			return fmt.Errorf("%s:%d: want path: message, such as ctl: ip.ttl 64", boot, n)
+		}
+		if err := w.write(strings.TrimSpace(path), strings.TrimSpace(message)); err != nil {
+			return fmt.Errorf("%s:%d: %w", boot, n, err)
+		}
+	}
+	return lines.Err()
+}
+
+// write does what writing a message to a file of the tree does.
+func (w *writer) write(path, message string) error {
+	switch path {
+	case "ctl":
+		return w.stack.WriteCtl(message)
+	case "arp":
+		return w.stack.WriteARP(message)
+	case "iproute":
+		return w.stack.WriteRoute(message, &w.tag)
+	}
+	if num, ok := strings.CutPrefix(path, "ipifc/"); ok {
+		num, file, _ := strings.Cut(num, "/")
+		if n, err := strconv.Atoi(num); err == nil && file == "ctl" {
+			if i := w.stack.Iface(n); i != nil {
+				return i.Ctl(message)
+			}
+			return fmt.Errorf("there is no interface %s", path)
+		}
+	}
+	return fmt.Errorf("%s is not configured by a boot script; ctl, arp, iproute and ipifc/N/ctl are", path)
+}
