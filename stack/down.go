@@ -147,7 +147,7 @@ func completeChecksum(b []byte, o *wire.Offload) {
 // frame waits for the answer if need be.
 func (s *Stack) toNeighbour(f *outFrame, to path) {
 	i := to.out
-	f.via = i
+	f.via, f.hop = i, to.hop
 	switch {
 	case i.loopback:
 		i.address(f, i.mac)
@@ -180,7 +180,10 @@ func (s *Stack) undeliverable(f *outFrame) {
 			quote = append(quote, b[:min(len(b), 576-len(quote))]...)
 		}
 	}
+	hop := f.hop
 	f.via.drops.add(dropNoNeighbour)
 	f.via.queue.drop(f)
-	s.sendErrorAbout(quote, wire.ICMPUnreachable, wire.ICMPHostUnreachable, 0)
+	if !s.adviseOwn(quote, neterr.HostUnreachable.With("neighbour %v does not answer", hop)) {
+		s.sendErrorAbout(quote, wire.ICMPUnreachable, wire.ICMPHostUnreachable, 0)
+	}
 }

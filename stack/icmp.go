@@ -147,7 +147,6 @@ func (s *Stack) sendError(p *packet, typ, code uint8, rest uint32) {
 }
 
 // sendErrorAbout is sendError for a datagram of which only the quote is left.
-// About one of our own it tells the conversation.
 func (s *Stack) sendErrorAbout(quote []byte, typ, code uint8, rest uint32) {
 	s.sendErrorFrom(netip.Addr{}, quote, typ, code, rest)
 }
@@ -158,11 +157,9 @@ func (s *Stack) sendErrorFrom(from netip.Addr, quote []byte, typ, code uint8, re
 		return
 	}
 	h := wire.ICMPHeader{Type: typ, Code: code, Rest: rest}
-	if s.own[ip.Src] != nil {
-		if pr := s.proto(ip.Proto); pr != nil && pr.advise != nil && len(payload) >= 8 {
-			if cause := icmpCause(h, ip.Src); cause != nil {
-				pr.advise(&quoted{ip, payload}, cause, true) // we know it ourselves
-			}
+	if s.own[ip.Src] != nil { // it came over loopback
+		if cause := icmpCause(h, ip.Dst); cause != nil {
+			s.adviseOwn(quote, cause)
 		}
 		return
 	}
@@ -184,6 +181,19 @@ func (s *Stack) sendErrorFrom(from netip.Addr, quote []byte, typ, code uint8, re
 	s.counts.ICMP.out(typ)
 	// RFC 1122 §3.2.2: TOS 0.
 	s.send(f, to, &wire.IP{Src: src, Dst: ip.Src, Proto: wire.ICMP, TTL: s.knobs.ttl}, wire.ICMPLen)
+}
+
+// adviseOwn tells a conversation of ours what became of its datagram; false: it is
+// not ours.
+func (s *Stack) adviseOwn(quote []byte, cause error) bool {
+	ip, payload, err := wire.ParseIPv4Quote(quote)
+	if err != nil || s.own[ip.Src] == nil {
+		return false
+	}
+	if pr := s.proto(ip.Proto); pr != nil && pr.advise != nil && len(payload) >= 8 {
+		pr.advise(&quoted{ip, payload}, cause, true)
+	}
+	return true
 }
 
 // mayComplain is RFC 1122 §3.2.2: no error about an error, a group, a fragment

@@ -5,6 +5,7 @@ package stack
 // effects flush.
 
 import (
+	"net/netip"
 	"sync"
 
 	"slashnet/nic"
@@ -32,6 +33,7 @@ type outFrame struct {
 	seg   tcp.Segment
 	head  [wire.EthernetLen + maxHeaders]byte
 	via   *Iface
+	hop   netip.Addr // the neighbour that it goes to
 	bytes int
 }
 
