@@ -235,6 +235,11 @@ func (r raw) ReadDir(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList)
 	return fuse.OK
 }
 
+// ReadDirPlus is never asked, as it is not negotiated.
+func (r raw) ReadDirPlus(_ <-chan struct{}, _ *fuse.ReadIn, _ *fuse.DirEntryList) fuse.Status {
+	return fuse.ENOTSUP
+}
+
 func addEntry(out *fuse.DirEntryList, e entry, next uint64) bool {
 	mode := uint32(syscall.S_IFREG)
 	switch files[e.node.file()].kind {

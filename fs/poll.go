@@ -71,14 +71,14 @@ func (h *handle) revents() uint32 {
 	}
 	r := h.conv.Ready()
 	if h.conv.ReadyListen()&stack.ReadyIn != 0 {
-		r |= stack.ReadyIn
+		r |= stack.ReadyIn // a call waits: so a server polls its listener's ctl or data
 	}
 	if h.isStream() {
 		if h.hasRest() {
 			r |= stack.ReadyIn
 		}
-	} else if h.unread() {
-		r |= stack.ReadyIn
+	} else {
+		r = h.readyControl(r)
 	}
 	var events uint32
 	for _, e := range pollEvents {
@@ -87,4 +87,18 @@ func (h *handle) revents() uint32 {
 		}
 	}
 	return events
+}
+
+// readyControl makes of what is true for data what is true for ctl: there is a
+// number or a call to be had, and commands are taken unless a connect is under
+// way.
+func (h *handle) readyControl(r stack.Ready) stack.Ready {
+	r &^= stack.ReadyIn | stack.ReadyOut
+	if h.unread() || h.conv.ReadyListen()&stack.ReadyIn != 0 {
+		r |= stack.ReadyIn
+	}
+	if h.conv.Info().State != "Syn_sent" {
+		r |= stack.ReadyOut
+	}
+	return r
 }

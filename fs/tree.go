@@ -160,7 +160,7 @@ var files = []file{
 
 	{path: "/ipifc/clone", kind: clone, mode: 0o644, about: "a new interface"},
 	{path: "/ipifc/stats", kind: text, mode: 0o444, about: "counters of IP",
-		read: func(at place) string { return at.stack.StatsText(0) }},
+		read: func(at place) string { return at.stack.StackStatsText() }},
 	{path: "/ipifc/N", kind: directory, mode: 0o555, about: "an interface"},
 	{path: "/ipifc/N/ctl", kind: control, mode: 0o644, slow: true, about: "its number; commands: bind, unbind, add CIDR, remove CIDR, mtu N, …"},
 	{path: "/ipifc/N/status", kind: text, mode: 0o444, about: "device, counters, addresses",

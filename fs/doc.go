@@ -1,0 +1,92 @@
+// Package fs serves a stack as a tree of files, in the manner of Plan 9's ip(3),
+// through FUSE. It is the only package that knows go-fuse.
+//
+// # The tree
+//
+//	tcp/ udp/ icmp/   conversations, by protocol
+//	ipifc/            interfaces
+//	arp iproute ipselftab log stats ctl help version
+//
+// A protocol directory:
+//
+//	clone             opening it makes a conversation; the descriptor is its ctl
+//	stats             counters
+//	N/                a conversation; N grows and is not soon used again
+//	by-state/ by-local/ by-remote/
+//	                  links to the conversations: by-remote/10.0.0.1:80/7
+//	dial/HOST:PORT    opening it connects, and is the stream (tcp, udp)
+//	accept/PORT       opening it waits for a call, and is its stream (tcp, udp)
+//
+// mkdir NAME makes a conversation with a name, which lives until rmdir; rmdir of
+// any conversation hangs it up. A named one is listed by its name and found by
+// its number too.
+//
+// A conversation:
+//
+//	ctl               reads as its number; commands are written to it, one a line,
+//	                  and end when they are carried out: connect waits
+//	data              the stream; for udp and icmp, one datagram a read and a write
+//	err               the last error, in words
+//	listen            opening it waits for a call; the descriptor is the call's ctl
+//	local remote      address!port
+//	status            the state, then lines of a word and a number
+//	why               one sentence on why it is as it is
+//	peek              unread bytes, at most 64 KiB, which stay unread
+//
+// An interface has ctl, status, local and stats.
+//
+// # Reading and writing
+//
+// Files that wait (clone, ctl, data, listen, and those of dial and accept) have
+// no position. data gives what is there, at most what was asked, and 0 bytes for
+// ever once the peer has closed. A control file gives its number and a newline
+// once, then nothing until something is written. What a read leaves of a
+// datagram is kept for the next read of the same open file; with the verb
+// headers it is lost, as on Plan 9.
+//
+// All others are texts. They are made when they are opened and do not change
+// while open. Several lines may be written at once; they are carried out in
+// order, and the first that fails is the answer.
+//
+// O_NONBLOCK is honoured at open, and when set later; poll, select and epoll
+// work. A signal ends what waits, with EINTR if nothing has happened yet. `>` and
+// `>>` are the same; the size, 4096 for every file, means nothing, and neither do
+// truncate and touch, which succeed. Creating a file fails with EACCES; removing,
+// renaming and linking with EPERM.
+//
+// # Lifetime
+//
+// A conversation whose clone or listen was opened for writing too ends with the
+// last close of its ctl, data and err, as does that of a file of dial or accept.
+// Opened read-only, it stays without (see package stack for how long). The end
+// of an open file is its last close, in whatever process.
+//
+// # Rights
+//
+// The kernel checks modes (default_permissions). clone, dial and accept are open
+// to all; the files of a conversation are 0660 of its maker, its local, remote,
+// status and why 0444; what configures the stack is 0644 of the owner of the
+// tree. chmod and chown change a conversation. What is done through an open file
+// is done in the name of who opened it.
+//
+// # Errors
+//
+// The errno of the call says it all shortly, the file err, or log for files that
+// have none, in words. ESTALE and ENOENT: the conversation has gone. ENFILE and
+// ENOBUFS: a limit of the stack, or of this package (open files, their texts).
+//
+// # How it works
+//
+// One goroutine reads /dev/fuse (loop.go). A request that may wait is an
+// operation of the stack (call.go): it is answered by whoever makes it possible,
+// on his goroutine, so that no byte changes hands on its way. Requests about names
+// and attributes go through go-fuse's ProtocolServer to raw.go, which looks them
+// up in the table of tree.go. What takes long goes to two workers, and what the
+// kernel is told unasked is told by one notifier (notify.go). Node ids are
+// computed (node.go): the tree keeps nothing per file that is not open, but for
+// the numbers of conversations that the kernel has looked up.
+//
+// Left out on purpose: extended attributes, locks and hard links; READDIRPLUS,
+// which would make an inode for each name of a plain ls; and mounting without
+// root.
+package fs
