@@ -32,13 +32,13 @@ type Conn struct {
 	cwnd     int
 	ssthresh int
 	phase    phase
+	limited  bool     // the window held us back since the last acknowledgement
 	recover  wire.Seq // recovery ends when this is acknowledged, RFC 6582
 	prr      prr
 	undo     undo
 	tail     tail
-	dups     int  // duplicate acknowledgements in a row, without SACK
-	dupBytes int  // what they stand for
-	limited  bool // the window held us back since the last acknowledgement
+	dups     int // duplicate acknowledgements in a row, without SACK
+	dupBytes int // what they stand for
 
 	timers     [timers]time.Duration
 	retries    int // timeouts in a row
@@ -64,13 +64,13 @@ type sendSpace struct {
 	iss, una, nxt wire.Seq
 	wnd, maxWnd   int
 	wl1, wl2      wire.Seq
-	shift         uint8    // of the peer's window
 	mss           int      // payload and options of a segment, RFC 6691
 	peerMSS       int      // as the peer said
 	ipHeader      int      // 20 or 40
 	mtu           int      // of the path
 	capMSS        int      // the user's limit
 	smallEnd      wire.Seq // of the last segment that was not full: Nagle
+	shift         uint8    // of the peer's window
 	finQueued     bool     // FIN after what is queued
 }
 
@@ -79,22 +79,22 @@ type recvSpace struct {
 	irs, rcvNxt wire.Seq
 	adv         wire.Seq // right edge of the window as advertised; it never moves left
 	acked       wire.Seq // last acknowledgement that was sent: Last.ACK.sent
-	rcvShift    uint8
-	ownMSS      int      // as we said
-	rcvMSS      int      // largest segment seen: what two of are acknowledged at once
-	quick       int      // so many segments more are acknowledged at once
 	fin         wire.Seq // of the peer's FIN, if finSeen
+	urgent      wire.Seq // one beyond the urgent data, if urgentSeen
+	rcvShift    uint8
 	finSeen     bool
 	finTaken    bool // rcvNxt is beyond it
-	urgent      wire.Seq
 	urgentSeen  bool
 	noReader    bool // the user reads no more: drop what comes
 	closed      bool // Close was called: nobody is there any more
+	hasDSACK    bool
+	ownMSS      int // as we said
+	rcvMSS      int // largest segment seen: what two of are acknowledged at once
+	quick       int // so many segments more are acknowledged at once
 	drainUntil  time.Duration
 	sacks       [4]wire.SACKBlock // RFC 2018 §4: most recent first
 	nsacks      int
 	dsack       wire.SACKBlock // RFC 2883: to be reported once
-	hasDSACK    bool
 }
 
 // agreed is what the SYNs have agreed on.
@@ -124,12 +124,12 @@ type rst struct {
 // options are the user's, over those of the Config.
 type options struct {
 	noDelay, cork, quickAck, keepAlive bool
+	lingers                            bool
 	keepIdle, keepIntvl                time.Duration
 	keepCnt, retries                   int // 0: the Config's
 	userTimeout                        time.Duration
 	sndBuf, rcvBuf                     int
-	linger                             time.Duration
-	lingers                            bool
+	linger                             time.Duration // with lingers
 }
 
 // traffic is counted for Stats.

@@ -38,6 +38,9 @@ func (f *fifo[T]) remove(i, j int) { f.s = slices.Delete(f.s, f.head+i, f.head+j
 // slide reuses the front of a full slice when half of it is free: each element
 // is moved once on average.
 func (f *fifo[T]) slide() {
+	if f.s == nil {
+		f.s = make([]T, 0, fifoKeep)
+	}
 	if len(f.s) == cap(f.s) && f.head > len(f.s)/2 {
 		n := copy(f.s, f.s[f.head:])
 		clear(f.s[n:])

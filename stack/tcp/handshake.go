@@ -9,7 +9,7 @@ import (
 
 // inputSynSent is RFC 9293 §3.10.7.3.
 func (c *Conn) inputSynSent(now time.Duration, s *segment) {
-	h := s.h
+	h := &s.h
 	// first, check the ACK bit
 	acked := h.Flags&wire.ACK != 0
 	if acked && (!c.iss.Less(h.Ack) || c.nxt.Less(h.Ack)) {

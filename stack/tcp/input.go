@@ -9,9 +9,9 @@ import (
 
 // A segment on its way through the steps, trimmed as it goes.
 type segment struct {
-	h       *wire.TCPHeader
-	flags   wire.TCPFlags
-	seq     wire.Seq // of payload[0], or of the SYN
+	h       wire.TCPHeader // a copy, so that the caller's stays on its stack
+	flags   wire.TCPFlags  // those still to be worked on
+	seq     wire.Seq       // of payload[0], or of the SYN
 	payload []byte
 	buf     *wire.Buf
 	fin     bool
@@ -23,7 +23,7 @@ type segment struct {
 func (c *Conn) Input(now time.Duration, h *wire.TCPHeader, payload []byte, buf *wire.Buf) {
 	c.cfg.Counters.InSegs++
 	c.count.segsIn++
-	s := segment{h: h, flags: h.Flags, seq: h.Seq, payload: payload, buf: buf, fin: h.Flags&wire.FIN != 0}
+	s := segment{h: *h, flags: h.Flags, seq: h.Seq, payload: payload, buf: buf, fin: h.Flags&wire.FIN != 0}
 	switch c.state {
 	case Closed, Listen:
 		c.cfg.Counters.DeadSegments++
@@ -66,7 +66,7 @@ func (c *Conn) input(now time.Duration, s *segment) {
 	if !c.checkAck(now, s) {
 		return
 	}
-	c.acceptAck(now, s.h, len(s.payload))
+	c.acceptAck(now, &s.h, len(s.payload))
 	if c.state == Closed {
 		return
 	}
@@ -248,7 +248,7 @@ func (c *Conn) checkAck(now time.Duration, s *segment) bool {
 			return false
 		}
 		c.establish(now)
-		c.wnd = c.windowOf(s.h)
+		c.wnd = c.windowOf(&s.h)
 		c.maxWnd = max(c.maxWnd, c.wnd)
 		c.wl1, c.wl2 = s.seq, ack
 		return true

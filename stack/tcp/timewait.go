@@ -72,7 +72,7 @@ func (t *TimeWait) Input(now time.Duration, h *wire.TCPHeader, payloadLen int) (
 // call is not taken there; its SYN is answered with an acknowledgement.
 func (c *Conn) inputTimeWait(now time.Duration, s *segment) {
 	t := c.TimeWait(now)
-	_, send, reopen := t.Input(now, s.h, len(s.payload))
+	_, send, reopen := t.Input(now, &s.h, len(s.payload))
 	c.tsRecent = t.tsRecent
 	c.start(tWait, t.until)
 	if send || reopen {

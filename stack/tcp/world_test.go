@@ -119,7 +119,11 @@ func newWorld(t testing.TB, seed uint64, imp impairment, cfg func(*Config)) *wor
 }
 
 func (w *world) setup(mtu int) Setup {
-	return Setup{ISS: wire.Seq(w.rnd.Uint32()), MTU: mtu, IPHeader: 20}
+	iss := wire.Seq(w.rnd.Uint32())
+	if w.rnd.IntN(2) == 0 {
+		iss = -wire.Seq(w.rnd.IntN(1 << 20)) // the numbers will wrap
+	}
+	return Setup{ISS: iss, MTU: mtu, IPHeader: 20}
 }
 
 // drain sends what e has to say.
