@@ -31,6 +31,8 @@ type inbox struct {
 	held   int // bytes of the blocks in ring
 	closed bool
 	done   chan struct{} // closed at the end of run; nil before Start
+
+	drainage drainage
 }
 
 // put queues a copy of a frame. The reason for refusing one is DropFull or
@@ -75,6 +77,7 @@ func (q *inbox) start(r Receiver, c *counters) {
 
 func (q *inbox) run(r Receiver, c *counters) {
 	defer close(q.done)
+	defer q.drainage.end()
 	var frames [batchMax]Frame
 	var batch [batchMax]*Frame
 	for i := range frames {
@@ -86,6 +89,9 @@ func (q *inbox) run(r Receiver, c *counters) {
 			return
 		}
 		lend(r, batch[:n], c)
+		if q.empty() {
+			q.drainage.end()
+		}
 	}
 }
 
@@ -96,12 +102,19 @@ func (q *inbox) take(frames *[batchMax]Frame) (n int) {
 	for q.n == 0 && !q.closed {
 		q.some.Wait()
 	}
+	q.drainage.begin() // before the frames are out of sight
 	for n < batchMax && q.n > 0 && !q.closed {
 		p := q.pop()
 		p.unpack(&frames[n])
 		n++
 	}
 	return n
+}
+
+func (q *inbox) empty() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.n == 0
 }
 
 func (q *inbox) pop() (p parcel) {

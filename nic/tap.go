@@ -4,35 +4,25 @@ package nic
 // stack's interface owns one; its reader goroutine runs frames up the stack,
 // and whoever flushes the interface's queue runs them down in Send.
 //
-// There are two paths. The plain one is songgao/water's descriptor as it is.
-// The offload one has a virtio-net header before each frame: see tap_offload.go.
+// Here is the traffic. tap_open.go makes and attaches the device, tap_offload.go
+// knows the header before each frame, tap_host.go sets up the kernel's end.
 
 import (
-	"errors"
 	"io"
-	"net"
-	"os"
-	"strings"
 	"sync"
 	"syscall"
 	"unsafe"
 
-	"github.com/songgao/water"
 	"golang.org/x/sys/unix"
 
 	"slashnet/stack/neterr"
 	"slashnet/wire"
 )
 
-const (
-	// maxTAPMTU is the kernel's limit for a TAP: a frame of 65535 bytes.
-	maxTAPMTU = 65535 - wire.EthernetLen
-
-	// maxPieces is the longest vector of one write. A frame in more pieces is
-	// copied together first: each piece costs some 10 ns in the kernel, and the
-	// vector lies on the stack.
-	maxPieces = 64
-)
+// maxPieces is the longest vector of one write. A frame in more pieces is
+// copied together first: each piece costs some 10 ns in the kernel, and the
+// vector lies on the stack.
+const maxPieces = 64
 
 // A TAP is a NIC. Its descriptor is nonblocking and lives in Go's poller, so
 // the reader costs no thread while it waits; the system calls in it do not tell
@@ -53,160 +43,9 @@ type TAP struct {
 	frames   [batchMax]Frame
 	batch    [batchMax]*Frame
 	done     chan struct{} // closed at the reader's end; nil before Start
+	drainage drainage
 
 	errDown, errGone error // made once: a link that is down refuses every frame
-}
-
-// OpenTAP attaches to the TAP device o.Name, which is made if there is none.
-// A device that was there before, and that nobody uses, stays when it is closed.
-func OpenTAP(o Options) (*TAP, error) {
-	if err := checkDeviceName(o.Name); err != nil {
-		return nil, err
-	}
-	t := &TAP{}
-	if err := t.assume(o, "", maxTAPMTU); err != nil {
-		return nil, err
-	}
-	existed := false
-	if o.Name != "" {
-		_, err := net.InterfaceByName(o.Name)
-		existed = err == nil
-	}
-	if err := t.open(o, existed); err != nil {
-		return nil, openError(o.Name, existed, err)
-	}
-	t.errDown = neterr.LinkDown.With("the kernel's end of %s is down: ip link set %s up", t.name, t.name)
-	t.errGone = neterr.NoInterface.With("the kernel's end of %s was deleted", t.name)
-	for i := range t.batch {
-		t.batch[i] = &t.frames[i]
-	}
-	return t, nil
-}
-
-// open makes the device and leaves it open in t.
-func (t *TAP) open(o Options, existed bool) error {
-	keep := o.Persist || existed
-	config := water.Config{DeviceType: water.TAP}
-	config.Name = o.Name
-	// The offload path closes this descriptor and attaches anew: the device has to
-	// live through that. Without Persist water clears the flag, which would end an
-	// administrator's device.
-	config.Persist = keep || !o.Plain
-	if o.Owner != nil {
-		config.Permissions = &water.DevicePermissions{Owner: uint(o.Owner.UID), Group: uint(o.Owner.GID)}
-	}
-	// water opens without O_CLOEXEC; nobody may fork until that is mended.
-	syscall.ForkLock.RLock()
-	defer syscall.ForkLock.RUnlock()
-	// And it leaves the descriptor open when the kernel refuses: ask first.
-	if err := probe(o.Name); err != nil {
-		return err
-	}
-	device, err := water.New(config)
-	if err != nil {
-		return err
-	}
-	t.name = device.Name()
-	if o.Plain {
-		return t.adopt(device.ReadWriteCloser.(descriptor), t.preparePlain)
-	}
-	if err := device.Close(); err != nil {
-		return err
-	}
-	file, err := attachOffload(t.name, keep)
-	if err != nil {
-		return err
-	}
-	t.header = vnetLen
-	return t.adopt(file, func(fd int) error { return nil })
-}
-
-// probe attaches to a device and lets go of it at once. Whatever persists is as
-// it was.
-func probe(name string) error {
-	fd, err := attach(name, unix.IFF_TAP|unix.IFF_NO_PI)
-	if err != nil {
-		return err
-	}
-	return unix.Close(fd)
-}
-
-// attach opens a descriptor of a TAP device.
-func attach(name string, flags uint16) (fd int, err error) {
-	request, err := unix.NewIfreq(name)
-	if err != nil {
-		return -1, err
-	}
-	request.SetUint16(flags)
-	fd, err = unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return -1, err
-	}
-	if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, request); err != nil {
-		unix.Close(fd)
-		return -1, err
-	}
-	return fd, nil
-}
-
-type descriptor interface {
-	io.Closer
-	syscall.Conn
-}
-
-// adopt makes d the descriptor of t, after prepare.
-func (t *TAP) adopt(d descriptor, prepare func(fd int) error) error {
-	conn, err := d.SyscallConn()
-	if err == nil {
-		var inner error
-		err = conn.Control(func(fd uintptr) {
-			t.fd = int(fd)
-			inner = prepare(t.fd)
-		})
-		err = errors.Join(err, inner)
-	}
-	if err != nil {
-		d.Close()
-		return err
-	}
-	t.device, t.conn = d, conn
-	return nil
-}
-
-// preparePlain mends what water leaves undone.
-func (t *TAP) preparePlain(fd int) error {
-	unix.CloseOnExec(fd)
-	// A device that existed may still have the offloads of its last user, and
-	// would give us frames that only make sense with a virtio-net header.
-	return unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, 0)
-}
-
-func checkDeviceName(name string) error {
-	// The rules of Linux for the names of interfaces, and no pattern such as tap%d.
-	if len(name) >= unix.IFNAMSIZ || name == "." || name == ".." || strings.ContainsAny(name, "/:% \t\n\v\f\r\x00") {
-		return neterr.BadArg.With("device name %q: want at most %d characters, no blank, slash, colon or percent sign", name, unix.IFNAMSIZ-1)
-	}
-	return nil
-}
-
-// openError puts the kernel's number into words.
-func openError(name string, existed bool, err error) error {
-	if name == "" {
-		name = "(any name)"
-	}
-	switch {
-	case errors.Is(err, unix.EBUSY):
-		return neterr.Busy.With("TAP %s is in use by another process: end that one, or choose another name", name)
-	case errors.Is(err, unix.EINVAL) && existed:
-		return neterr.Exists.With("interface %s is not a TAP device with one queue: choose another name", name)
-	case errors.Is(err, unix.EPERM):
-		return neterr.NotOwner.With("TAP %s needs CAP_NET_ADMIN; or let an administrator make it: ip tuntap add %s mode tap user %d", name, name, os.Getuid())
-	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENODEV):
-		return neterr.NotFound.With("no /dev/net/tun: modprobe tun, or pass the device into the container")
-	case errors.Is(err, unix.EACCES):
-		return neterr.Permission.With("/dev/net/tun may not be opened for reading and writing")
-	}
-	return neterr.BadArg.With("TAP %s: %v", name, err)
 }
 
 // Start begins to read.
@@ -226,6 +65,7 @@ func (t *TAP) Start(r Receiver) {
 func (t *TAP) run() {
 	defer close(t.done)
 	t.conn.Read(t.drain)
+	t.drainage.end() // a last time: the device may have gone with frames in it
 	for i := range t.frames {
 		t.frames[i].Buf.Release()
 		t.frames[i] = Frame{}
@@ -236,6 +76,8 @@ func (t *TAP) run() {
 // poller remembers an arrival from the time of the last read on, so none is
 // missed. An error is waited out in the same way: the next arrival ends it.
 func (t *TAP) drain(fd uintptr) (done bool) {
+	t.drainage.begin()
+	defer t.drainage.end()
 	for more := true; more; {
 		var n int
 		n, more = t.fill(fd)

@@ -62,12 +62,6 @@ func (s *Stack) settle() {
 		s.dirty = s.dirty[:n]
 		c.settle()
 	}
-	if !s.syncs.empty() && s.drained() {
-		for op := s.syncs.pop(); op != nil; op = s.syncs.pop() {
-			s.usage.unparkOp(op.held())
-			s.finish(op, nil)
-		}
-	}
 	if s.closing {
 		s.checkQuiet()
 	}

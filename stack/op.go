@@ -22,7 +22,6 @@ const (
 	OpListen                   // the next call of Conv
 	OpDial                     // a new conversation of Proto, connected to Addr
 	OpAccept                   // the next call of the listener of Proto at Addr, made if need be
-	opSync                     // the interfaces to be drained
 	opQuiet                    // the last connection to end
 )
 
@@ -56,6 +55,7 @@ type Op struct {
 	stack      *Stack
 	lines      []string // OpCtl: still to do
 	started    bool     // OpCtl: lines[0] is a connect under way
+	late       bool     // its Deadline has passed
 }
 
 // opList is a queue of parked operations.
@@ -204,8 +204,6 @@ func (s *Stack) try(op *Op) (done bool) {
 		done, err = op.Conv.takeCall(op)
 	case OpDial:
 		done, err = s.tryDial(op)
-	case opSync:
-		done = s.drained()
 	}
 	if !done && op.NonBlock {
 		done, err = true, neterr.TryAgain
@@ -233,10 +231,6 @@ func (s *Stack) park(op *Op) {
 		s.finish(op, neterr.NoMemory)
 		return
 	}
-	if op.Kind == opSync {
-		s.syncs.push(op)
-		return
-	}
 	op.Conv.parked.push(op)
 	if op.Kind == OpRead && op.Deadline == 0 && op.Conv.readTimeout > 0 {
 		op.Deadline = s.now + op.Conv.readTimeout
@@ -260,7 +254,10 @@ func (op *Op) held() int { return len(op.Data) }
 // deadline and tick make an Op time out.
 func (op *Op) deadline() (time.Duration, bool) { return op.Deadline, op.Deadline > 0 && op.list != nil }
 
-func (op *Op) tick() { op.stack.cancel(op, neterr.TimedOut) }
+func (op *Op) tick() {
+	op.late = true
+	op.stack.cancel(op, neterr.TimedOut)
+}
 
 // answerAll ends every parked operation.
 func (s *Stack) answerAll(err error) {
@@ -270,9 +267,6 @@ func (s *Stack) answerAll(err error) {
 				s.cancel(op, err)
 			}
 		}
-	}
-	for op := s.syncs.head; op != nil; op = s.syncs.head {
-		s.cancel(op, err)
 	}
 }
 

@@ -65,7 +65,6 @@ type Stack struct {
 	armed  time.Duration
 
 	dirty    []*Conv // to be settled before the lock is released
-	syncs    opList  // OpCtl sync, waiting for the interfaces to be drained
 	effects  *effects
 	usage    usage
 	log      logRing

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"slashnet/nic"
 	"slashnet/route"
 	"slashnet/stack/neterr"
 	"slashnet/wire"
@@ -86,26 +87,32 @@ func (s *Stack) CtlText() string {
 	return b.String()
 }
 
-// pending is a NIC that can tell whether frames wait to be read.
-type pending interface{ Pending() bool }
+// syncPatience is how long Sync waits for a NIC that is never drained, because
+// frames come faster than they are read.
+const syncPatience = 2 * time.Second
 
 // Sync returns when all frames that had come before have been processed.
 func (s *Stack) Sync() error {
-	done := make(chan struct{})
-	op := &Op{Kind: opSync, Done: func(*Op) { close(done) }}
-	s.Submit(op)
-	<-done
-	return op.Err
-}
-
-// drained reports whether no NIC has a frame that it was not asked for yet.
-func (s *Stack) drained() bool {
-	for _, i := range s.ifaces {
-		if p, ok := i.nic.(pending); ok && p.Pending() {
-			return false
+	s.lock()
+	var nics []nic.Drainer
+	for _, n := range s.ifnums() {
+		if d, ok := s.ifaces[n].nic.(nic.Drainer); ok {
+			nics = append(nics, d)
 		}
 	}
-	return true
+	s.unlock()
+	patience := time.NewTimer(syncPatience)
+	defer patience.Stop()
+	for _, d := range nics {
+		drained := make(chan struct{})
+		d.Drained(func() { close(drained) })
+		select {
+		case <-drained:
+		case <-patience.C:
+			return neterr.TryAgain.With("frames have been coming for %v faster than they are processed", syncPatience)
+		}
+	}
+	return nil
 }
 
 // RouteText is the file iproute.

@@ -6,6 +6,7 @@ package stack
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"slashnet/nic"
@@ -45,8 +46,26 @@ func (i *Iface) Receive(batch []*nic.Frame) {
 		p := &i.parsed[n]
 		i.in.frames++
 		i.in.bytes += uint64(len(p.frame.Head))
-		s.up(p)
+		if p.frame.GSO == wire.GSOUDP {
+			s.upSplit(p)
+		} else {
+			s.up(p)
+		}
 		s.counts.RxDone++
+	}
+}
+
+// upSplit takes in datagrams that the kernel left merged (USO): TCP can use a
+// merged segment, but a datagram is one datagram.
+func (s *Stack) upSplit(p *packet) {
+	err := nic.Finish(p.frame, func(cut *nic.Frame) {
+		flat := nic.Frame{Head: slices.Concat(append([][]byte{cut.Head}, cut.Body...)...)}
+		one := packet{in: p.in, frame: &flat}
+		one.parse()
+		s.up(&one)
+	})
+	if err != nil {
+		p.in.drops.add(dropBadHeader)
 	}
 }
 

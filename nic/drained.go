@@ -1,0 +1,81 @@
+package nic
+
+// Drained is how somebody learns that all that had arrived was delivered; the
+// stack's `sync` asks each NIC.
+
+import (
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Drainer is a NIC that frames wait in.
+type Drainer interface {
+	// Drained calls f once no frame is left that had arrived before, perhaps at
+	// once, from any goroutine. It is called when the NIC closes, too.
+	Drained(f func())
+}
+
+// drainage knows whether a reader is at work, and who waits for him to finish.
+// Its lock is taken last of all.
+type drainage struct {
+	mu      sync.Mutex
+	busy    bool
+	waiting []func()
+}
+
+func (d *drainage) begin() {
+	d.mu.Lock()
+	d.busy = true
+	d.mu.Unlock()
+}
+
+// end tells those who wait.
+func (d *drainage) end() {
+	d.mu.Lock()
+	d.busy = false
+	waiting := d.waiting
+	d.waiting = nil
+	d.mu.Unlock()
+	for _, f := range waiting {
+		f()
+	}
+}
+
+// later has f called by end; false: nothing is under way, and nothing is left. No
+// reader can begin between the two looks.
+func (d *drainage) later(f func(), left func() bool) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.busy || left() {
+		d.waiting = append(d.waiting, f)
+		return true
+	}
+	return false
+}
+
+// Drained is for Drainer.
+func (t *TAP) Drained(f func()) {
+	left := func() (left bool) {
+		t.conn.Control(func(fd uintptr) {
+			p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+			n, err := unix.Poll(p, 0)
+			left = err == nil && n > 0 && p[0].Revents == unix.POLLIN
+		})
+		return left
+	}
+	if !t.drainage.later(f, left) {
+		f()
+	}
+}
+
+// Drained is for Drainer.
+func (p *port) Drained(f func()) {
+	q := &p.in
+	q.mu.Lock()
+	later := q.drainage.later(f, func() bool { return q.n > 0 && q.done != nil && !q.closed })
+	q.mu.Unlock()
+	if !later {
+		f()
+	}
+}
