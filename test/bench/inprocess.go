@@ -27,5 +27,5 @@ func inProcess() (network, error) {
 	if err := ifc.Ctl("add " + ourAddr + "/24"); err != nil {
 		return nil, fmt.Errorf("the address of the stack: %w", err)
 	}
-	return inproc{s}, nil
+	return s, nil
 }

@@ -10,13 +10,14 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
 type network interface {
 	DialContext(ctx context.Context, network, addr string) (net.Conn, error)
-	Listen(ctx context.Context, network, addr string) (net.Listener, error)
+	Listen(network, addr string) (net.Listener, error)
 }
 
 type descriptors interface {
@@ -24,18 +25,44 @@ type descriptors interface {
 }
 
 // kernel is the kernel's own TCP.
-type kernel struct {
-	net.Dialer
-	net.ListenConfig
+type kernel struct{}
+
+func (kernel) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
+	d := net.Dialer{Control: cubic}
+	return d.DialContext(ctx, network, addr)
 }
 
-func (k *kernel) Open(addr string) (int, error) {
+func (kernel) Listen(network, addr string) (net.Listener, error) {
+	l := net.ListenConfig{Control: cubic} // what is accepted inherits it
+	return l.Listen(context.Background(), network, addr)
+}
+
+// cubic gives a socket the congestion control that our stack has. A namespace's
+// sysctl would, if the kernel allowed that for a module of restricted use.
+func cubic(_, _ string, c syscall.RawConn) (err error) {
+	c.Control(func(fd uintptr) { err = setCubic(int(fd)) })
+	return err
+}
+
+func setCubic(fd int) error {
+	err := unix.SetsockoptString(fd, unix.IPPROTO_TCP, unix.TCP_CONGESTION, "cubic")
+	if err != nil {
+		return fmt.Errorf("congestion control cubic: %w (modprobe tcp_cubic)", err)
+	}
+	return nil
+}
+
+func (kernel) Open(addr string) (int, error) {
 	to, err := netip.ParseAddrPort(addr)
 	if err != nil {
 		return -1, err
 	}
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
+		return -1, err
+	}
+	if err := setCubic(fd); err != nil {
+		unix.Close(fd)
 		return -1, err
 	}
 	err = again(func() error {

@@ -4,7 +4,6 @@ package main
 // nine bytes; one to closePort is accepted and closed.
 
 import (
-	"context"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -35,12 +34,12 @@ func request(op byte, n int64) []byte {
 }
 
 // serve answers on both ports of addr until the process ends.
-func serve(ctx context.Context, on network, addr string) error {
+func serve(on network, addr string) error {
 	for port, answer := range map[string]func(net.Conn){
 		servicePort: func(c net.Conn) { answer(c) },
 		closePort:   func(net.Conn) {},
 	} {
-		l, err := on.Listen(ctx, "tcp", net.JoinHostPort(addr, port))
+		l, err := on.Listen("tcp", net.JoinHostPort(addr, port))
 		if err != nil {
 			return err
 		}

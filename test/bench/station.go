@@ -39,8 +39,7 @@ func station(args []string) error {
 	p := &post{}
 	switch *kind {
 	case "kernel":
-		k := &kernel{}
-		p.network, p.descriptors = k, k
+		p.network, p.descriptors = kernel{}, kernel{}
 	case "inproc":
 		s, err := inProcess()
 		if err != nil {
@@ -52,7 +51,7 @@ func station(args []string) error {
 		p.descriptors = p.tree
 	}
 	if p.network != nil {
-		if err := serve(ctx, p.network, *addr); err != nil {
+		if err := serve(p.network, *addr); err != nil {
 			return err
 		}
 	}
