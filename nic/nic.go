@@ -2,6 +2,11 @@
 // frames with their offload marks. A TAP, a cable, a switch port, a capture and
 // a fault injector are all a NIC, so they stack.
 //
+// Frames are Ethernet II (RFC 894) without the frame check sequence, which is the
+// hardware's. Marks are those of virtio-net (Virtio 1.2 §5.1.6). The switch is
+// the learning half of IEEE 802.1Q: it knows no VLANs, and no spanning tree; what
+// goes round in a loop is ended by a hop mark instead.
+//
 // Up is borrowed: a NIC lends frames to its Receiver until Receive returns.
 // Down is copied out: when Send returns, the bytes are the caller's again.
 package nic

@@ -110,6 +110,7 @@ type fakeNIC struct {
 	mu     sync.Mutex
 	sent   []letter
 	refuse error
+	forget bool // keep no copy
 	up     Receiver
 }
 
@@ -128,6 +129,9 @@ func (n *fakeNIC) Send(f *Frame) error {
 	defer n.mu.Unlock()
 	if n.plain && !f.Finished() {
 		return errors.New("marks")
+	}
+	if n.forget {
+		return n.refuse
 	}
 	n.sent = append(n.sent, letter{flatten(f), f.Hops, f.Offload})
 	return n.refuse

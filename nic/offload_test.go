@@ -401,6 +401,14 @@ func TestFinishAllocs(t *testing.T) {
 	if a := testing.AllocsPerRun(100, func() { Finish(f, func(*Frame) { n++ }) }); a >= 1 {
 		t.Errorf("%v allocations a frame", a)
 	}
+	plain := newFake(t, Options{Plain: true})
+	nowhere := struct{ NIC }{plain}
+	if a := testing.AllocsPerRun(100, func() {
+		plain.forget = true
+		Transmit(nowhere, f)
+	}); a >= 1 {
+		t.Errorf("%v allocations a transmitted frame", a)
+	}
 }
 
 func BenchmarkFinish(b *testing.B) {

@@ -104,13 +104,10 @@ func decodeVnet(b []byte, o *wire.Offload) bool {
 
 // encodeVnet writes the marks of a frame.
 func encodeVnet(b *[vnetLen]byte, f *Frame) {
-	switch {
-	case f.NeedsCsum:
+	if f.NeedsCsum {
 		b[vnetFlags] = flagNeedsCsum
 		binary.NativeEndian.PutUint16(b[vnetCsumStart:], f.CsumStart)
 		binary.NativeEndian.PutUint16(b[vnetCsumOffset:], f.CsumOffset)
-	case f.CsumValid:
-		b[vnetFlags] = flagDataValid
 	}
 	switch f.GSO {
 	case wire.GSONone:
