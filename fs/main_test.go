@@ -200,7 +200,7 @@ func (w *world) command(uid int, env []string, name string, args ...string) (cmd
 	cmd = exec.Command(name, args...)
 	out, errs = new(bytes.Buffer), new(bytes.Buffer)
 	cmd.Stdout, cmd.Stderr = out, errs
-	cmd.Env = append(append(os.Environ(), "NET="+w.net, "LC_ALL=C"), env...)
+	cmd.Env = append(append(os.Environ(), "NET="+w.net, "LC_ALL=C", "GORACE=atexit_sleep_ms=0"), env...)
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.WaitDelay = time.Second
@@ -275,7 +275,7 @@ var clients = map[string]func(net string, args []string) error{}
 // about; there is no event to wait for on the other side of the kernel.
 func until(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	for end := time.Now().Add(5 * time.Second); !holds(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(patience); !holds(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("never came true:", what)
 		}

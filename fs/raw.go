@@ -30,6 +30,11 @@ const (
 	// entryTimeout is how long the kernel may keep a name that only goes when we
 	// say so.
 	entryTimeout = time.Hour
+	// attrTimeout is how long it may keep the attributes of what changes: a tick of
+	// its clock, so that of the LOOKUP, the GETATTR and the permission checks of one
+	// stat only the first comes here. With what never changes kept for ever, ls -l
+	// of 20,000 conversations takes 0.3 s; with no timeouts it took 6.
+	attrTimeout = time.Millisecond
 	// streamBlock is st_blksize of a stream: cat then reads and writes as much at a
 	// time as one request carries.
 	streamBlock = maxWrite
@@ -62,6 +67,7 @@ func (s *Server) entry(n node, out *fuse.EntryOut) error {
 		return err
 	}
 	out.NodeId = uint64(n)
+	out.SetAttrTimeout(attrsLast(n))
 	switch f := &files[n.file()]; {
 	case f.kind.waits(), f.ofIface, f.group != nil && f.varies:
 		// Timeout 0: a file that waits is fresh each time, the others come and go
@@ -203,7 +209,21 @@ func (r raw) Readlink(_ <-chan struct{}, h *fuse.InHeader) ([]byte, fuse.Status)
 // --- attributes
 
 func (r raw) GetAttr(_ <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut) fuse.Status {
-	return status(r.attr(node(in.NodeId), &out.Attr))
+	n := node(in.NodeId)
+	out.SetTimeout(attrsLast(n))
+	return status(r.attr(n, &out.Attr))
+}
+
+// attrsLast is how long the attributes of a node hold: for ever, unless it is a
+// conversation's or an interface's, or that of a name.
+func attrsLast(n node) time.Duration {
+	if !n.valid() {
+		return 0
+	}
+	if f := &files[n.file()]; f.ofConv || f.ofIface || f.kind == dial || f.kind == accept {
+		return attrTimeout
+	}
+	return entryTimeout
 }
 
 // attr fills in what stat shows. A conversation that has gone is ESTALE, upon
@@ -271,6 +291,7 @@ func (r raw) SetAttr(_ <-chan struct{}, in *fuse.SetAttrIn, out *fuse.AttrOut) f
 	if !n.valid() {
 		return status(syscall.ESTALE)
 	}
+	out.SetTimeout(attrsLast(n))
 	// The size is set by every `>`, the times by touch and cp -p: both succeed and
 	// mean nothing.
 	if in.Valid&(fuse.FATTR_MODE|fuse.FATTR_UID|fuse.FATTR_GID) != 0 {

@@ -225,7 +225,7 @@ func TestRule9BigTrees(t *testing.T) {
 		within time.Duration
 	}{
 		{"ls $NET/tcp | grep -c '^[0-9]'", fmt.Sprintln(many), 2 * time.Second},
-		{"ls -l $NET/tcp | grep -c '^d.* [0-9][0-9]*$'", fmt.Sprintln(many), 10 * time.Second},
+		{"ls -l $NET/tcp | grep -c '^d.* [0-9][0-9]*$'", fmt.Sprintln(many), 3 * time.Second},
 		{"ls $NET/tcp/by-state/Closed | wc -l", fmt.Sprintln(many), 2 * time.Second},
 		{"ls $NET/tcp/by-state", "Closed\n", 2 * time.Second},
 		{"ls $NET/tcp | sort -n | uniq -d", "", 2 * time.Second},

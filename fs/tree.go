@@ -158,7 +158,7 @@ var files = []file{
 	{path: "/PROTO/N/peek", kind: text, mode: 0o440, about: "unread bytes, not consumed",
 		read: func(at place) string { return string(at.conv.Peek(peekLen)) }},
 
-	{path: "/ipifc/clone", kind: clone, mode: 0o644, about: "a new interface"},
+	{path: "/ipifc/clone", kind: clone, mode: 0o600, about: "a new interface"},
 	{path: "/ipifc/stats", kind: text, mode: 0o444, about: "counters of IP",
 		read: func(at place) string { return at.stack.StackStatsText() }},
 	{path: "/ipifc/N", kind: directory, mode: 0o555, about: "an interface"},
