@@ -179,6 +179,9 @@ func (s *Stack) stop() (nics []*stopped) {
 			nics = append(nics, i.unbind())
 		}
 	}
+	for _, t := range s.timers {
+		t.pos = 0
+	}
 	s.timers = nil
 	s.armed = 0 // nothing arms it any more
 	if s.wakeup != nil {

@@ -90,6 +90,7 @@ func (c *Conv) settleLife() {
 	}
 	if !c.closing && !c.detached && c.name == "" && c.listener == nil {
 		c.closeGracefully()
+		return // until what that has to say, perhaps a reset, is sent
 	}
 	if !(c.closing || c.unlinked) {
 		return
