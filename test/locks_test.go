@@ -32,6 +32,8 @@ var lockFree = map[string]string{
 	"Conv.Num":     "a conversation's number never changes",
 	"Iface.Num":    "an interface's number never changes",
 	"Iface.String": "it is made of the number",
+	// The Go API waits, so it is a user of Submit and Cancel as fs is.
+	"Stack.DialContext": "it submits an Op; Config and the protocols never change",
 }
 
 // entries are unexported functions that take the lock, each with its reason:
