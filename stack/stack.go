@@ -88,6 +88,7 @@ func New(cfg Config) *Stack {
 		s.secret[i] = byte(s.random.Uint32())
 	}
 	s.knobs = defaultKnobs()
+	s.knobs.tcp.Alloc = newBlockPool().get
 	s.knobs.tcp.Counters = &s.counts.TCP
 	s.reasm = reasm.New(&s.knobs.reasm)
 	s.reasmTimer.what = reassembly{s}
