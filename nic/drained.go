@@ -64,8 +64,11 @@ func (t *TAP) Drained(f func()) {
 		})
 		return left
 	}
-	if !t.drainage.later(f, left) {
-		f()
+	t.closing.RLock()
+	started := t.done != nil
+	t.closing.RUnlock()
+	if !started || !t.drainage.later(f, left) {
+		f() // without a reader nobody will ever drain it
 	}
 }
 
@@ -79,3 +82,18 @@ func (p *port) Drained(f func()) {
 		f()
 	}
 }
+
+// drained passes a question on to the NIC that a Tee or a Lossy wraps.
+func drained(n NIC, f func()) {
+	if d, ok := n.(Drainer); ok {
+		d.Drained(f)
+		return
+	}
+	f()
+}
+
+// Drained is for Drainer.
+func (t *Tee) Drained(f func()) { drained(t.NIC, f) }
+
+// Drained is for Drainer. What is still on its way has not arrived.
+func (l *Lossy) Drained(f func()) { drained(l.NIC, f) }

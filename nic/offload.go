@@ -38,7 +38,7 @@ func Finish(f *Frame, emit func(*Frame)) error {
 		emit(f)
 		return nil
 	}
-	c := cutters.Get().(*cutter)
+	c := newCutter()
 	defer c.free()
 	if !c.load(f) {
 		return errMarks
@@ -70,13 +70,43 @@ type cutter struct {
 	piece, taken int // how far the payload is used up: -1 is the end of in.Head
 }
 
-var cutters = sync.Pool{New: func() any { return new(cutter) }}
+// cutters are those that nobody uses now.
+var cutters struct {
+	mu   sync.Mutex
+	free []*cutter
+}
+
+const (
+	// cuttersKept is about how many goroutines finish frames at once.
+	cuttersKept = 16
+	// piecesKept is more than a 64 KiB frame is usually in.
+	piecesKept = 1024
+)
+
+func newCutter() *cutter {
+	cutters.mu.Lock()
+	defer cutters.mu.Unlock()
+	last := len(cutters.free) - 1
+	if last < 0 {
+		return new(cutter)
+	}
+	c := cutters.free[last]
+	cutters.free = cutters.free[:last]
+	return c
+}
 
 func (c *cutter) free() {
 	// What is kept for the next time must not keep the last frame alive.
 	clear(c.pieces[:cap(c.pieces)])
+	if cap(c.pieces) > piecesKept {
+		c.pieces = nil
+	}
 	c.in, c.out = nil, Frame{}
-	cutters.Put(c)
+	cutters.mu.Lock()
+	defer cutters.mu.Unlock()
+	if len(cutters.free) < cuttersKept {
+		cutters.free = append(cutters.free, c)
+	}
 }
 
 // load copies the headers of f.

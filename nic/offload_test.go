@@ -398,15 +398,12 @@ func TestFinishAllocs(t *testing.T) {
 	payload := make([]byte, 60000)
 	f := draft{gso: 1448, payload: payload}.frame(0, 4096)
 	n := 0
-	if a := testing.AllocsPerRun(100, func() { Finish(f, func(*Frame) { n++ }) }); a >= 1 {
+	if a := testing.AllocsPerRun(100, func() { Finish(f, func(*Frame) { n++ }) }); a != 0 {
 		t.Errorf("%v allocations a frame", a)
 	}
 	plain := newFake(t, Options{Plain: true})
-	nowhere := struct{ NIC }{plain}
-	if a := testing.AllocsPerRun(100, func() {
-		plain.forget = true
-		Transmit(nowhere, f)
-	}); a >= 1 {
+	plain.forget = true
+	if a := testing.AllocsPerRun(100, func() { Transmit(plain, f) }); a != 0 {
 		t.Errorf("%v allocations a transmitted frame", a)
 	}
 }

@@ -94,7 +94,10 @@ func decodeVnet(b []byte, o *wire.Offload) bool {
 	default:
 		return false
 	}
-	if o.GSO != wire.GSOUDP && header+wire.TCPLen <= length {
+	if o.GSO != wire.GSOUDP {
+		if header+wire.TCPLen > length {
+			return false
+		}
 		header += int(b[vnetLen+header+tcpOffset]>>4) * 4
 	}
 	o.GSOSize = binary.NativeEndian.Uint16(b[vnetGSOSize:])

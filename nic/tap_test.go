@@ -9,7 +9,6 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -425,18 +424,8 @@ func TestTAPNotInherited(t *testing.T) {
 		if err != nil || flags&unix.FD_CLOEXEC == 0 {
 			t.Errorf("descriptor flags %#x, %v: want FD_CLOEXEC", flags, err)
 		}
-		fds, err := os.ReadDir("/proc/self/fd")
-		if err != nil {
-			t.Fatal(err)
-		}
-		open := 0
-		for _, fd := range fds {
-			if to, _ := os.Readlink("/proc/self/fd/" + fd.Name()); to == "/dev/net/tun" {
-				open++
-			}
-		}
-		if open != 1 {
-			t.Errorf("%d descriptors of /dev/net/tun are open, want 1", open)
+		if n := openDescriptors(t); n != 1 {
+			t.Errorf("%d descriptors of /dev/net/tun are open, want 1", n)
 		}
 	})
 }

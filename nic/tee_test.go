@@ -98,6 +98,14 @@ func TestTee(t *testing.T) {
 		if written, dropped := c.Frames(); written != 6 || dropped != 0 {
 			t.Errorf("%d written, %d dropped", written, dropped)
 		}
+		if s := tee.Stats(); s != inner.Stats() {
+			t.Errorf("counters %+v", s)
+		}
+		asked := false
+		tee.Drained(func() { asked = true })
+		if !asked {
+			t.Error("a NIC that keeps nothing is not drained")
+		}
 		if n, m := len(inner.take()), len(in.all()); n != 4 || m != 8 {
 			t.Errorf("%d frames went out, %d came in", n, m)
 		}
