@@ -12,8 +12,12 @@ import (
 	"slashnet/stack"
 )
 
-// scanLen is how many rows are copied under the stack's lock at a time.
-const scanLen = 1024
+// How many rows are copied under the stack's lock at a time: few at first, as
+// often the first one is what is looked for, then as many as pay for the lock.
+const (
+	scanFirst = 16
+	scanLen   = 1024
+)
 
 func byState(i stack.Info) string  { return i.State }
 func byLocal(i stack.Info) string  { return groupName(i.Local) }
@@ -53,15 +57,15 @@ func sameGroup(text string) string {
 // are copied under the lock in slices.
 func scan(s *stack.Stack, p proto, f func(stack.Info) bool) {
 	after := -1
-	for {
-		rows := s.Convs(protos[p].num, after, scanLen)
+	for n := scanFirst; ; n = min(4*n, scanLen) {
+		rows := s.Convs(protos[p].num, after, n)
 		for _, r := range rows {
 			if !f(r) {
 				return
 			}
 			after = r.Num
 		}
-		if len(rows) < scanLen {
+		if len(rows) < n {
 			return
 		}
 	}

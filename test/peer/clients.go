@@ -21,6 +21,8 @@ var clients = map[string]func(args []string) error{
 	"deadline":     deadline,
 	"close":        closeElsewhere,
 	"both-at-once": bothAtOnce,
+	"hold":         hold,
+	"readers":      readers,
 }
 
 func clientNames() []string { return slices.Sorted(maps.Keys(clients)) }
