@@ -77,7 +77,7 @@ func (c *cubic) reduce(cwnd, mss int) int {
 	} else {
 		c.wMax = w
 	}
-	return max(int(float64(cwnd)*cubicBeta), 2*mss)
+	return max(int(math.Round(float64(cwnd)*cubicBeta)), 2*mss)
 }
 
 func (c *cubic) undo() {

@@ -172,16 +172,20 @@ func (f *flight) lose(i int) {
 	f.lost += l.len()
 }
 
-// loseAll marks everything as lost. What was SACKed is forgotten: the peer may
-// have dropped it again (RFC 2018 §8).
+// loseAll makes one lost leg of everything. What was SACKed is forgotten: the
+// peer may have dropped it again (RFC 2018 §8).
 func (f *flight) loseAll() {
-	for i := range f.legs.all() {
-		f.legs.at(i).sacked = false
+	whole := *f.legs.last()
+	for f.legs.len() > 0 {
+		l := f.legs.pop()
+		whole.resent = whole.resent || l.resent
+		if l.seq.Less(whole.seq) {
+			whole.seq = l.seq
+		}
 	}
-	f.sacked = 0
-	for i := range f.legs.all() {
-		f.lose(i)
-	}
+	whole.sacked, whole.lost = false, true
+	f.legs.push(whole)
+	f.sacked, f.lost, f.hint = 0, whole.len(), whole.seq
 }
 
 // findAll takes the marks back: nothing was lost.

@@ -44,8 +44,9 @@ func (c *Conn) inputSynSent(now time.Duration, s *segment) {
 		return
 	}
 	c.wnd, c.maxWnd = int(h.Window), int(h.Window) // of a SYN: not scaled, RFC 7323 §2.2
+	late := c.retries > 0
 	c.acceptAck(now, h, 0)
-	c.establish(now)
+	c.establish(now, late)
 	c.say.ack = true
 	// continue processing at the sixth step
 	s.seq++
@@ -87,19 +88,17 @@ func (c *Conn) loseSYN() {
 // lostSYNTimeout is the timeout for data after a SYN was lost, RFC 6298 §5.7.
 const lostSYNTimeout = 3 * time.Second
 
-// establish ends the handshake.
-func (c *Conn) establish(now time.Duration) {
+// establish ends the handshake; late says that a SYN of ours was lost.
+func (c *Conn) establish(now time.Duration, late bool) {
 	c.state = Established
 	c.progress = now
-	// RFC 5681 §3.1: a lost SYN means an initial window of one segment
-	if c.retries > 0 {
-		c.cwnd = c.mss
-	}
-	// RFC 6298 §5.7
-	if c.retries > 0 && !c.rtt.sampled {
-		c.rtt.rto = lostSYNTimeout
-	}
 	c.retries, c.phase = 0, open
+	if late {
+		c.cwnd = c.mss // RFC 5681 §3.1
+		if !c.rtt.sampled {
+			c.rtt.rto = lostSYNTimeout
+		}
+	}
 	if c.finQueued {
 		c.state = FinWait1 // closed before it was open
 	}

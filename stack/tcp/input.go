@@ -247,7 +247,7 @@ func (c *Conn) checkAck(now time.Duration, s *segment) bool {
 			c.rst = rst{due: true, seq: ack}
 			return false
 		}
-		c.establish(now)
+		c.establish(now, c.retries > 0)
 		c.wnd = c.windowOf(&s.h)
 		c.maxWnd = max(c.maxWnd, c.wnd)
 		c.wl1, c.wl2 = s.seq, ack

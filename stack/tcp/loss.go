@@ -231,7 +231,7 @@ func (c *Conn) recovered() {
 		}
 	}
 	c.phase, c.dups, c.dupBytes = open, 0, 0
-	c.undo.armed = false
+	c.undo.armed, c.limited = false, false
 }
 
 // grow opens the window: slow start below the threshold, RFC 5681 §3.1, else as

@@ -128,7 +128,7 @@ func (c *Conn) probe(now time.Duration) {
 	if c.wnd == 0 {
 		c.cfg.Counters.WindowProbes++
 		c.probes++
-		if c.lastRecv > c.probedAt && !c.closed {
+		if c.lastRecv >= c.probedAt && !c.closed {
 			c.retries = 0 // the peer answers: MUST-37, keep it for its user
 		}
 		c.probedAt = now
@@ -197,7 +197,7 @@ const peerDelay = 200 * time.Millisecond
 // armTail sets the time of the next tail loss probe: RFC 8985 §7.2.
 func (c *Conn) armTail(now time.Duration) {
 	if !c.sackOK || c.phase != open || c.tail.armed || c.flight.sacked > 0 ||
-		!c.rtt.sampled || c.una == c.nxt || c.wnd == 0 || !c.state.sending() {
+		!c.rtt.sampled || c.una == c.nxt || int(c.nxt-c.una) > c.wnd || !c.state.sending() {
 		return
 	}
 	pto := 2*c.rtt.srtt + tailSlack

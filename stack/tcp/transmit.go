@@ -59,10 +59,10 @@ func (c *Conn) transmit(now time.Duration, seg *Segment) bool {
 			end++
 		}
 	}
-	c.say.force = false
-	if n%mss != 0 {
+	if n%mss != 0 && !c.say.force {
 		c.smallEnd = end
 	}
+	c.say.force = false
 	c.fill(now, seg, c.nxt, flags)
 	seg.Len, seg.MSS = n, mss
 	c.lastData = now
@@ -262,11 +262,10 @@ func (c *Conn) tailProbe(now time.Duration, seg *Segment) bool {
 	mss := max(c.mss-options, 1)
 	usable := int(int32(c.una-c.nxt)) + c.wnd
 	if queued := int(c.sendq.end - c.nxt); !c.finSent() && queued > 0 && usable >= min(queued, mss) {
-		c.say.force = true
-		if c.transmit(now, seg) {
-			c.tail = tail{armed: true, end: c.nxt}
-			return true
-		}
+		c.say.force, c.tail = true, tail{armed: true}
+		sent := c.transmit(now, seg)
+		c.tail.end = c.nxt
+		return sent
 	}
 	i := c.flight.legs.len() - 1
 	if i < 0 {

@@ -1,0 +1,528 @@
+package tcp
+
+import (
+	"testing"
+	"time"
+
+	"slashnet/stack/neterr"
+	"slashnet/wire"
+)
+
+// The state machine of RFC 9293 §3.3.2: each edge, and what resets do to it.
+
+func TestActiveOpenAndClose(t *testing.T) {
+	s := active(t, nil)
+	s.c.CloseWrite(s.now)
+	s.expect("F. 1 ack 1", "CLOSE sends a FIN")
+	s.state(FinWait1)
+	s.inject(". 1 ack 2")
+	s.state(FinWait2)
+	s.expectIdle("the FIN was acknowledged")
+	s.inject("F. 1 ack 2")
+	s.expect(". 2 ack 2", "the peer's FIN is acknowledged")
+	s.state(TimeWaiting)
+	s.until(60*time.Second, "2 MSL")
+	s.died(nil)
+}
+
+func TestPassiveOpenAndClose(t *testing.T) {
+	s := passive(t, nil)
+	s.inject("F. 1 ack 1")
+	s.expect(". 1 ack 2", "a FIN is acknowledged at once")
+	s.state(CloseWait)
+	if !s.c.EOF() {
+		t.Error("no EOF after a FIN")
+	}
+	s.write(100)
+	s.c.CloseWrite(s.now)
+	s.state(LastAck)
+	s.expect("FP. 1:101 ack 2", "data and FIN go together")
+	s.inject(". 2 ack 102")
+	s.died(nil)
+}
+
+func TestSimultaneousClose(t *testing.T) {
+	s := active(t, nil)
+	s.c.CloseWrite(s.now)
+	s.expect("F. 1 ack 1", "CLOSE")
+	s.inject("F. 1 ack 1")
+	s.state(Closing)
+	s.expect(". 2 ack 2", "both FINs cross")
+	s.inject(". 2 ack 2")
+	s.state(TimeWaiting)
+}
+
+func TestFinWait1ToTimeWait(t *testing.T) {
+	s := active(t, nil)
+	s.c.CloseWrite(s.now)
+	s.expect("F. 1 ack 1", "CLOSE")
+	s.inject("F. 1 ack 2")
+	s.expect(". 2 ack 2", "FIN and the ACK of ours in one")
+	s.state(TimeWaiting)
+}
+
+// rfc9293_MUST_10
+func TestSimultaneousOpen(t *testing.T) {
+	s := newScript(t, nil)
+	s.c.Open(s.now, s.setup())
+	s.expect("S 0", "Open")
+	s.inject("S 0 mss 1460 sackok")
+	s.state(SynReceived)
+	s.expect("S. 0 ack 1", "the SYN goes again, with an ACK")
+	s.inject("S. 0 ack 1 mss 1460 sackok")
+	s.state(Established)
+	s.expectIdle("both have all they need")
+	s.inject(". 1:11 ack 1")
+	s.read(1, 10, "the numbers agree")
+}
+
+func TestDataWithFIN(t *testing.T) {
+	s := passive(t, nil)
+	s.inject("FP. 1:101 ack 1")
+	s.state(CloseWait)
+	s.expect(". 1 ack 102", "data and FIN are acknowledged")
+	if s.c.EOF() {
+		t.Error("EOF before the data was read")
+	}
+	s.read(1, 100, "data that came with the FIN")
+	if !s.c.EOF() {
+		t.Error("no EOF at the end")
+	}
+}
+
+func TestFINOutOfOrder(t *testing.T) {
+	s := passive(t, nil)
+	s.inject("FP. 101:201 ack 1")
+	s.state(Established)
+	s.expect(". 1 ack 1 sack 101-201", "a hole")
+	s.inject(". 1:101 ack 1")
+	s.state(CloseWait)
+	s.expect(". 1 ack 202", "the hole is filled, and the FIN is reached")
+	s.read(1, 200, "both")
+}
+
+func TestHalfClose(t *testing.T) {
+	s := active(t, nil)
+	s.c.CloseWrite(s.now)
+	s.expect("F. 1 ack 1", "CLOSE")
+	s.inject(". 1 ack 2")
+	for i := range 3 {
+		s.advance(time.Hour)
+		s.inject("P. " + []string{"1:101", "101:201", "201:301"}[i] + " ack 2")
+		s.read(1+100*i, 100, "the other half is open as long as the peer likes")
+		s.advance(time.Second)
+		s.expect([]string{". 2 ack 101", ". 2 ack 201", ". 2 ack 301"}[i], "delayed ACK")
+	}
+	s.state(FinWait2)
+	if n := s.c.Write(s.now, []byte("x")); n != 0 {
+		t.Error("Write after CloseWrite took bytes")
+	}
+}
+
+func TestClosedBeforeOpen(t *testing.T) {
+	s := newScript(t, nil)
+	s.c.Open(s.now, s.setup())
+	s.write(10)
+	s.c.Close(s.now)
+	s.expect("S 0", "there is something to deliver")
+	s.inject("S. 0 ack 1 mss 1460")
+	s.state(FinWait1)
+	s.expect("FP. 1:11 ack 1", "all in one segment")
+
+	s = newScript(t, nil)
+	s.c.Open(s.now, s.setup())
+	s.expect("S 0", "Open")
+	s.c.Close(s.now)
+	s.died(nil)
+}
+
+func TestRefused(t *testing.T) {
+	s := newScript(t, nil)
+	s.c.Open(s.now, s.setup())
+	s.expect("S 0", "Open")
+	s.inject("R. 0 ack 2")
+	s.expectIdle("a reset that acknowledges what was not sent")
+	s.state(SynSent)
+	s.inject("R 0")
+	s.state(SynSent)
+	s.inject(". 0 ack 5")
+	s.expect("R 5", "RFC 9293 §3.10.7.3, first: <SEQ=SEG.ACK><CTL=RST>")
+	s.state(SynSent)
+	s.inject("R. 0 ack 1")
+	s.died(neterr.Refused)
+}
+
+func TestResetInSynReceived(t *testing.T) {
+	s := newScript(t, nil)
+	s.accept("S 0 mss 1460")
+	s.expect("S. 0 ack 1", "SYN")
+	s.inject(". 1 ack 7")
+	s.expect("R 7", "RFC 9293 §3.10.7.4, fifth, SYN-RECEIVED")
+	s.state(SynReceived)
+	s.inject("R 1")
+	s.died(neterr.Reset)
+}
+
+func TestSynRepeated(t *testing.T) {
+	s := newScript(t, nil)
+	s.accept("S 0 mss 1460")
+	s.expect("S. 0 ack 1", "SYN")
+	s.inject("S 0 mss 1460")
+	s.expect("S. 0 ack 1", "our SYN+ACK was lost")
+	s.inject(". 1 ack 1")
+	s.state(Established)
+}
+
+// RFC 5961 §3
+func TestResetRules(t *testing.T) {
+	for _, state := range []State{Established, FinWait1, FinWait2, CloseWait, Closing, LastAck} {
+		t.Run(state.String(), func(t *testing.T) {
+			s := inState(t, state)
+			rcv := int(s.c.rcvNxt - s.irs)
+			reset := func(at int) {
+				s.raw(&wire.TCPHeader{Seq: s.irs + wire.Seq(at), Flags: wire.RST}, nil)
+			}
+			reset(rcv - 1)
+			s.expectIdle("left of the window")
+			reset(rcv + 1<<20)
+			s.expectIdle("right of the window")
+			s.state(state)
+			reset(rcv + 10)
+			var seg Segment
+			if !s.c.Output(s.now, &seg) || seg.H.Flags != wire.ACK || seg.H.Ack != s.c.rcvNxt {
+				t.Fatal("no challenge ACK for a reset in the window")
+			}
+			s.state(state)
+			reset(rcv)
+			want := error(neterr.Reset)
+			if state == Closing || state == LastAck {
+				want = nil
+			}
+			s.died(want)
+			s.expectIdle("a reset is not answered")
+		})
+	}
+}
+
+// RFC 5961 §4
+func TestSynInSynchronisedState(t *testing.T) {
+	for _, state := range []State{Established, FinWait1, FinWait2, CloseWait, Closing, LastAck} {
+		s := inState(t, state)
+		s.raw(&wire.TCPHeader{Seq: s.c.rcvNxt, Flags: wire.SYN, Window: 100}, nil)
+		var seg Segment
+		if !s.c.Output(s.now, &seg) || seg.H.Flags != wire.ACK || seg.H.Seq != s.c.nxt {
+			t.Errorf("%v: no challenge ACK for a SYN", state)
+		}
+		s.state(state)
+	}
+}
+
+// inState is a connection in a state, with nothing left to say.
+func inState(t *testing.T, want State) *script {
+	s := active(t, nil)
+	switch want {
+	case FinWait1, FinWait2, Closing, TimeWaiting:
+		s.c.CloseWrite(s.now)
+		s.expect("F. 1 ack 1", "CLOSE")
+		if want == FinWait2 || want == TimeWaiting {
+			s.inject(". 1 ack 2")
+		}
+		if want == Closing {
+			s.inject("F. 1 ack 1")
+			s.expect(". 2 ack 2", "FIN")
+		}
+		if want == TimeWaiting {
+			s.inject("F. 1 ack 2")
+			s.expect(". 2 ack 2", "FIN")
+		}
+	case CloseWait, LastAck:
+		s.inject("F. 1 ack 1")
+		s.expect(". 1 ack 2", "FIN")
+		if want == LastAck {
+			s.c.CloseWrite(s.now)
+			s.expect("F. 1 ack 2", "CLOSE")
+		}
+	}
+	s.expectIdle("in " + want.String())
+	s.state(want)
+	return s
+}
+
+func TestChallengeLimit(t *testing.T) {
+	s := active(t, nil)
+	n := 0
+	for range 100 {
+		s.raw(&wire.TCPHeader{Seq: s.c.rcvNxt + 5, Flags: wire.RST}, nil)
+		var seg Segment
+		if s.c.Output(s.now, &seg) {
+			n++
+		}
+	}
+	if n != s.cfg.ChallengeLimit || s.cfg.Counters.ChallengeHeld != 90 {
+		t.Errorf("%d challenge ACKs, %d held back, want %d and 90", n, s.cfg.Counters.ChallengeHeld, s.cfg.ChallengeLimit)
+	}
+	s.advance(challengePeriod)
+	s.raw(&wire.TCPHeader{Seq: s.c.rcvNxt + 5, Flags: wire.RST}, nil)
+	s.expect(". 1 ack 1", "a new period")
+}
+
+// RFC 5961 §5
+func TestAckRange(t *testing.T) {
+	s := active(t, nil)
+	s.write(100)
+	s.expect("P. 1:101 ack 1", "data")
+	s.inject(". 1:11 ack 102")
+	s.expect(". 101 ack 1", "acknowledges what was not sent")
+	s.inject(". 1:11 ack -65600")
+	s.expect(". 101 ack 1", "older than the largest window ever")
+	if s.c.Unread() != 0 {
+		t.Error("the payload of a segment with a wrong ACK was taken")
+	}
+	s.inject(". 1:11 ack -65000")
+	s.read(1, 10, "old but possible")
+	if s.cfg.Counters.BadAck != 2 {
+		t.Errorf("counted %d", s.cfg.Counters.BadAck)
+	}
+	s.inject("- 11:21")
+	if s.c.Unread() != 0 {
+		t.Error("a segment without ACK was taken")
+	}
+}
+
+func TestSynRetries(t *testing.T) {
+	s := newScript(t, nil)
+	begin := s.now
+	s.c.Open(s.now, s.setup())
+	s.expect("S 0", "Open")
+	wait := time.Second
+	for range s.cfg.SynRetries {
+		s.until(wait, "doubled each time")
+		s.expect("S 0", "the SYN goes again")
+		s.expectIdle("once")
+		wait = min(2*wait, s.cfg.RTOMax)
+	}
+	s.until(wait, "the last chance")
+	s.died(neterr.TimedOut)
+	if s.now-begin < 3*time.Minute {
+		t.Errorf("gave up after %v, rfc9293_MUST_23 wants 3 minutes", s.now-begin)
+	}
+}
+
+func TestSoftErrorIsTheReason(t *testing.T) {
+	s := newScript(t, nil)
+	s.c.Open(s.now, s.setup())
+	s.expect("S 0", "Open")
+	s.c.SoftError(neterr.HostUnreachable)
+	s.advance(time.Hour)
+	s.died(neterr.HostUnreachable)
+}
+
+func TestUnreachable(t *testing.T) {
+	s := newScript(t, nil)
+	s.c.Open(s.now, s.setup())
+	s.c.Unreachable(s.now, neterr.PortUnreachable)
+	s.died(neterr.PortUnreachable)
+	s = active(t, nil)
+	s.c.Unreachable(s.now, neterr.PortUnreachable)
+	s.state(Established)
+	if s.c.SoftErr() != neterr.PortUnreachable {
+		t.Error("the error is not noted")
+	}
+	s.write(10)
+	for seq, want := range map[wire.Seq]bool{0: false, 1: true, 11: false} {
+		if s.c.Quoted(s.iss+seq) != want {
+			t.Errorf("Quoted(%d) before sending is %v", seq, !want)
+		}
+	}
+	s.expect("P. 1:11 ack 1", "data")
+	if !s.c.Quoted(s.iss+11) || s.c.Quoted(s.iss+12) {
+		t.Error("Quoted is not una..nxt")
+	}
+}
+
+func TestSynAckRetries(t *testing.T) {
+	s := newScript(t, nil)
+	s.accept("S 0 mss 1460")
+	s.expect("S. 0 ack 1", "SYN")
+	wait := time.Second
+	for range s.cfg.SynAckRetries {
+		s.until(wait, "doubled each time")
+		s.expect("S. 0 ack 1", "again")
+		wait *= 2
+	}
+	s.until(wait, "the last chance")
+	s.died(neterr.TimedOut)
+}
+
+func TestAbort(t *testing.T) {
+	s := active(t, nil)
+	s.inject(". 1:101 ack 1")
+	s.write(10)
+	s.c.Abort(s.now)
+	s.died(neterr.Aborted)
+	s.expect("R. 1 ack 101", "RST at SND.NXT")
+	s.expectIdle("nothing more")
+	if s.c.Unread() != 0 {
+		t.Error("unread bytes after Abort")
+	}
+}
+
+// tree.md §4, a graceful end.
+func TestCloseDrains(t *testing.T) {
+	s := active(t, nil)
+	s.inject(". 1:101 ack 1")
+	s.c.Close(s.now)
+	s.expect("F. 1 ack 101", "unread data does not reset")
+	s.inject(". 101:1101 ack 2")
+	s.advance(time.Second)
+	s.expect(". 2 ack 1101", "read and dropped")
+	s.advance(2 * time.Second)
+	s.inject(". 1101:1201 ack 2")
+	s.died(neterr.Hungup)
+	s.expect("R. 2 ack 1101", "patience is over")
+}
+
+func TestCloseWithoutDrain(t *testing.T) {
+	s := active(t, func(c *Config) { c.CloseDrain = 0 })
+	s.inject(". 1:101 ack 1")
+	s.c.Close(s.now)
+	s.expect("R. 1 ack 101", "RFC 9293 §3.6.1, SHLD-3: unread data")
+	s.state(Closed)
+
+	s = active(t, func(c *Config) { c.CloseDrain = 0 })
+	s.c.Close(s.now)
+	s.expect("F. 1 ack 1", "nothing unread")
+	s.inject(". 1:101 ack 2")
+	s.expect("R. 2 ack 1", "data after close")
+}
+
+func TestFinWait2Timeout(t *testing.T) {
+	s := active(t, nil)
+	s.c.Close(s.now)
+	s.expect("F. 1 ack 1", "close")
+	s.inject(". 1 ack 2")
+	s.until(60*time.Second, "FIN-WAIT-2 with nobody there ends")
+	s.died(nil)
+}
+
+func TestLinger(t *testing.T) {
+	s := active(t, nil)
+	s.c.SetLinger(0, true)
+	s.c.Close(s.now)
+	s.expect("R. 1 ack 1", "linger 0 resets")
+
+	s = active(t, nil)
+	s.c.SetLinger(3*time.Second, true)
+	s.write(100)
+	s.c.Close(s.now)
+	s.expect("FP. 1:101 ack 1", "data, FIN")
+	s.advance(3 * time.Second)
+	s.died(neterr.TimedOut)
+	s.expect("R. 102 ack 1", "the peer took too long")
+}
+
+func TestCloseRead(t *testing.T) {
+	s := active(t, nil)
+	s.inject(". 1:101 ack 1")
+	s.c.CloseRead(s.now)
+	s.inject(". 101:201 ack 1")
+	if s.c.Unread() != 0 || !s.c.EOF() {
+		t.Error("there is something to read after CloseRead")
+	}
+	s.advance(time.Second)
+	s.expect(". 1 ack 201", "the peer does not notice")
+}
+
+func TestTimeWait(t *testing.T) {
+	s := inState(t, TimeWaiting)
+	s.advance(30 * time.Second)
+	s.inject("F. 1 ack 2")
+	s.expect(". 2 ack 2", "the peer's FIN again: our ACK was lost")
+	s.until(60*time.Second, "2 MSL begin again, rfc9293_MUST_13")
+	s.died(nil)
+}
+
+func TestTimeWaitRecord(t *testing.T) {
+	s := inState(t, TimeWaiting)
+	tw := s.c.TimeWait(s.now)
+	s.c.Free()
+	in := func(text string) (reply wire.TCPHeader, send, reopen bool) {
+		h, n := s.parse(text)
+		absolute(&h, s.irs, s.iss)
+		return tw.Input(s.now, &h, n)
+	}
+	if _, send, reopen := in("R 2"); send || reopen {
+		t.Error("a reset was heard, RFC 1337")
+	}
+	if _, send, _ := in(". 2 ack 2"); send {
+		t.Error("the last ACK was answered")
+	}
+	s.now += 10 * time.Second
+	reply, send, _ := in("F. 1 ack 2")
+	if !send || reply.Seq != s.iss+2 || reply.Ack != s.irs+2 || reply.Flags != wire.ACK {
+		t.Errorf("a FIN is answered by %+v", reply)
+	}
+	if tw.Deadline() != s.now+60*time.Second {
+		t.Errorf("2 MSL end at %v", tw.Deadline())
+	}
+	if _, send, reopen := in("S 2"); !send || reopen {
+		t.Error("an old SYN opens a new connection")
+	}
+	if _, _, reopen := in("S 3"); !reopen {
+		t.Error("a new SYN does not open")
+	}
+	if _, _, reopen := in("S. 3 ack 2"); reopen {
+		t.Error("a SYN+ACK opens")
+	}
+	tw.tsOK, tw.tsRecent = true, 1000
+	for val, want := range map[uint32]bool{999: false, 1000: true, 1001: true} {
+		h, _ := s.parse("S 3")
+		absolute(&h, s.irs, s.iss)
+		h.Options.HasTimestamps, h.Options.TSVal = true, val
+		if _, _, reopen := tw.Input(s.now, &h, 0); reopen != want {
+			t.Errorf("a SYN with timestamp %d opens: %v", val, reopen)
+		}
+	}
+}
+
+func TestRefuseSegment(t *testing.T) {
+	for _, tc := range []struct {
+		in   wire.TCPHeader
+		n    int
+		want wire.TCPHeader
+		send bool
+	}{
+		{in: wire.TCPHeader{Flags: wire.RST}},
+		{in: wire.TCPHeader{Flags: wire.RST | wire.ACK, Ack: 5}},
+		{in: wire.TCPHeader{Flags: wire.ACK, Ack: 5, Seq: 9}, want: wire.TCPHeader{Seq: 5, Flags: wire.RST}, send: true},
+		{in: wire.TCPHeader{Flags: wire.SYN, Seq: 9}, want: wire.TCPHeader{Ack: 10, Flags: wire.RST | wire.ACK}, send: true},
+		{in: wire.TCPHeader{Flags: wire.SYN | wire.FIN, Seq: 9}, n: 10, want: wire.TCPHeader{Ack: 21, Flags: wire.RST | wire.ACK}, send: true},
+		{in: wire.TCPHeader{Seq: 9, SrcPort: 1, DstPort: 2}, want: wire.TCPHeader{SrcPort: 2, DstPort: 1, Ack: 9, Flags: wire.RST | wire.ACK}, send: true},
+	} {
+		got, send := RefuseSegment(&tc.in, tc.n)
+		if send != tc.send || send && got != tc.want {
+			t.Errorf("%+v: %+v %v, want %+v %v", tc.in, got, send, tc.want, tc.send)
+		}
+	}
+}
+
+func TestListenSegment(t *testing.T) {
+	for _, tc := range []struct {
+		flags        wire.TCPFlags
+		accept, send bool
+	}{
+		{wire.SYN, true, false},
+		{wire.SYN | wire.ACK, false, true},
+		{wire.ACK, false, true},
+		{wire.RST, false, false},
+		{wire.SYN | wire.RST, false, false},
+		{wire.FIN, false, false},
+		{wire.SYN | wire.FIN, false, false},
+		{0, false, false},
+	} {
+		accept, _, send := ListenSegment(&wire.TCPHeader{Flags: tc.flags}, 0)
+		if accept != tc.accept || send != tc.send {
+			t.Errorf("%v: accept %v send %v", tc.flags, accept, send)
+		}
+	}
+}
