@@ -282,6 +282,21 @@ func (s *Stack) Convs(p wire.Proto, after, max int) []Info {
 	return s.proto(p).rows(after, max)
 }
 
+// Row finds the row of one conversation, which may be in TIME-WAIT and have
+// nothing else left.
+func (s *Stack) Row(p wire.Proto, num int) (Info, bool) {
+	s.lock()
+	defer s.unlock()
+	pr := s.proto(p)
+	if c := pr.convs[num]; c != nil {
+		return c.info(), true
+	}
+	if w := pr.waits.byNum[num]; w != nil {
+		return w.info(pr), true
+	}
+	return Info{}, false
+}
+
 // ErrText is the last error of a conversation in full words.
 func (c *Conv) ErrText() string {
 	c.stack.lock()
