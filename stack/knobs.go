@@ -32,8 +32,12 @@ type Knobs struct {
 	maxConvs, maxDetached, maxOps, maxMemory int
 }
 
+// arpPending is how many frames wait for one neighbour: the fragments of a
+// datagram of 64 KiB on an Ethernet, or the first one to a host would be lost.
+const arpPending = 48
+
 func defaultKnobs() Knobs {
-	return Knobs{
+	k := Knobs{
 		tcp: tcp.DefaultConfig(), arp: arp.DefaultConfig(), reasm: reasm.DefaultConfig(),
 		ttl:    64, // RFC 1700
 		portLo: 32768, portHi: 60999,
@@ -44,6 +48,8 @@ func defaultKnobs() Knobs {
 		// The caps of a stack: beyond them ENFILE or ENOBUFS.
 		maxConvs: 200_000, maxDetached: 50_000, maxOps: 100_000, maxMemory: 256 << 20,
 	}
+	k.arp.MaxPending = arpPending
+	return k
 }
 
 // A knob is one setting as text.
