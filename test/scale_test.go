@@ -6,6 +6,7 @@ package test
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -115,10 +116,10 @@ func median(t *testing.T, n *netns.Net, command string) time.Duration {
 	return time.Duration(all[turns/2]) * time.Microsecond
 }
 
-// stat is a number of the file stats.
-func stat(t *testing.T, n *netns.Net, name string) int {
+// stat is a number of a file of counters.
+func stat(t *testing.T, n *netns.Net, file, name string) int {
 	t.Helper()
-	out := n.Run("cat", n.Root+"/stats")
+	out := n.Run("cat", filepath.Join(n.Root, file))
 	for line := range strings.Lines(out) {
 		if value, ok := strings.CutPrefix(strings.TrimSpace(line), name+": "); ok {
 			number, err := strconv.Atoi(value)
@@ -128,15 +129,15 @@ func stat(t *testing.T, n *netns.Net, name string) int {
 			return number
 		}
 	}
-	t.Fatalf("no %s in stats:\n%s", name, out)
+	t.Fatalf("no %s in %s:\n%s", name, file, out)
 	return 0
 }
 
-// awaitStat waits until a number of stats has a value.
+// awaitStat waits until a number of the file stats has a value.
 func awaitStat(t *testing.T, n *netns.Net, name string, want int) {
 	t.Helper()
 	for begin := time.Now(); ; time.Sleep(20 * time.Millisecond) {
-		got := stat(t, n, name)
+		got := stat(t, n, "stats", name)
 		if got == want {
 			return
 		}

@@ -96,6 +96,15 @@ func host(t testing.TB, args ...string) {
 // Up starts a daemon in the namespace and waits until its tree answers.
 func (n *Net) Up(flags ...string) {
 	n.t.Helper()
+	args := []string{Binary(n.t, "./cmd/slashnet"), "up", "--ready-fd", "3", "--nic", "tap:slash0",
+		"--addr", Addr + "/24", "--host-addr", HostAddr + "/24"}
+	n.UpAs(append(args, flags...)...)
+}
+
+// UpAs is Up with a daemon of another kind: it mounts at the last argument, which
+// is added here, and writes the line "ready" to descriptor 3.
+func (n *Net) UpAs(args ...string) {
+	n.t.Helper()
 	// It is there, and cannot even be looked at, when a daemon has died.
 	if err := os.Mkdir(n.Root, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
 		n.t.Fatal(err)
@@ -104,10 +113,7 @@ func (n *Net) Up(flags ...string) {
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	args := []string{Binary(n.t, "./cmd/slashnet"), "up", "--ready-fd", "3", "--nic", "tap:slash0",
-		"--addr", Addr + "/24", "--host-addr", HostAddr + "/24"}
-	args = append(append(args, flags...), n.Root)
-	n.daemon = n.start(&Process{files: []*os.File{w}, dump: true}, args...)
+	n.daemon = n.start(&Process{files: []*os.File{w}, dump: true}, append(args, n.Root)...)
 	w.Close()
 	n.t.Cleanup(n.unmount)
 	n.await(r)
