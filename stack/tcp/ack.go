@@ -105,11 +105,13 @@ func (c *Conn) windowOf(h *wire.TCPHeader) int {
 // updateWindow is RFC 9293 §3.10.7.4, fifth, ESTABLISHED: from the newest segment
 // only.
 func (c *Conn) updateWindow(now time.Duration, h *wire.TCPHeader) {
-	if h.Seq.Less(c.wl1) || h.Seq == c.wl1 && h.Ack.Less(c.wl2) {
+	// We differ: whatever moves una brings its own window. With the one before, una+wnd
+	// would pass the edge that was offered.
+	if !c.una.Less(h.Ack) && (h.Seq.Less(c.wl1) || h.Seq == c.wl1 && h.Ack.Less(c.wl2)) {
 		return
 	}
 	was := c.wnd
-	c.wnd, c.wl1, c.wl2 = c.windowOf(h), h.Seq, h.Ack
+	c.wnd, c.wl1, c.wl2 = c.windowOf(h), maxSeq(c.wl1, h.Seq), h.Ack
 	c.maxWnd = max(c.maxWnd, c.wnd)
 	switch {
 	case c.wnd == 0 && was > 0:

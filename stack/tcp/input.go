@@ -126,9 +126,11 @@ func (c *Conn) inWindow(now time.Duration, s *segment) bool {
 	}
 	from := int(int32(s.seq - c.rcvNxt)) // where it begins, beside the window
 	switch {
-	case n == 0 && from >= 0 && from <= wnd:
+	case n == 0 && from >= 0 && from <= max(wnd, 1):
 		// We differ at the right edge itself: a peer that has filled the window and lost
-		// a segment acknowledges from there.
+		// a segment acknowledges from there, and one whose probe of a shut window was
+		// dropped from a byte beyond: "special allowance should be made to accept valid
+		// ACKs".
 		return true
 	case n == 0 || from+n <= 0 && n > 0:
 		c.stray(now, s, n)
