@@ -77,7 +77,9 @@ func (s *Stack) setup(c *Conv, to path) tcp.Setup {
 
 // tcpStart gives a conversation its engine.
 func (s *Stack) tcpStart(c *Conv, to path) {
-	c.tcb = tcp.NewConn(s.knobs.tcp, s.random.Uint64)
+	// RFC 6191 §3: between the same two ends timestamps go on growing, so that a new
+	// call is told from the past of the one in TIME-WAIT.
+	c.tcb = tcp.NewConn(s.knobs.tcp, func() uint64 { return s.hash('t', tuple{c.local, c.remote}) })
 	c.opts.apply(c.tcb, s.now)
 	c.settled = tcp.Closed
 	c.proto.flows[tuple{c.local, c.remote}] = c
