@@ -202,7 +202,6 @@ func clientInode(net string, args []string) error {
 	}
 	defer f.Close()
 	var st unix.Stat_t
-	time.Sleep(10 * time.Millisecond) // a tick of the kernel's clock, for which it keeps attributes
 	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
 		return err
 	}

@@ -114,10 +114,9 @@ func (s *Server) fixed(parent node, code fileCode) (node, error) {
 		p = ipifc
 	case f.ofConv:
 		num = parent.conv()
-		if s.stack.Conv(protos[p].num, num) == nil {
-			if _, ok := s.row(p, num); !ok || f.row == nil {
-				return 0, neterr.NotFound
-			}
+		_, listed := s.row(p, num)
+		if !listed || f.row == nil && s.stack.Conv(protos[p].num, num) == nil {
+			return 0, neterr.NotFound
 		}
 	case f.ofIface:
 		num = parent.conv()
@@ -186,14 +185,7 @@ func number(text string) (int, bool) {
 
 // row finds a conversation's row. One in TIME-WAIT has nothing else left.
 func (s *Server) row(p proto, num int) (stack.Info, bool) {
-	if c := s.stack.Conv(protos[p].num, num); c != nil {
-		return c.Info(), true
-	}
-	rows := s.stack.Convs(protos[p].num, num-1, 1)
-	if len(rows) == 1 && rows[0].Num == num {
-		return rows[0], true
-	}
-	return stack.Info{}, false
+	return s.stack.Row(protos[p].num, num)
 }
 
 func (r raw) Forget(nodeID, nlookup uint64) {}
@@ -215,12 +207,16 @@ func (r raw) GetAttr(_ <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut) f
 }
 
 // attrsLast is how long the attributes of a node hold: for ever, unless it is a
-// conversation's or an interface's, or that of a name.
+// conversation's or an interface's. A file of dial gets its inode number with the
+// open, so it is asked for each time.
 func attrsLast(n node) time.Duration {
 	if !n.valid() {
 		return 0
 	}
-	if f := &files[n.file()]; f.ofConv || f.ofIface || f.kind == dial || f.kind == accept {
+	switch f := &files[n.file()]; {
+	case f.kind == dial, f.kind == accept:
+		return 0
+	case f.ofConv, f.ofIface:
 		return attrTimeout
 	}
 	return entryTimeout
