@@ -251,11 +251,29 @@ func (p *post) clones(_ context.Context, j *job) (o outcome, err error) {
 			return o, err
 		}
 		ctl := filepath.Join(root, "tcp", strings.TrimSpace(string(num)), "ctl")
-		if err := os.WriteFile(ctl, line, 0); err != nil {
+		if err := command(ctl, line); err != nil {
 			return o, err
 		}
 	}
 	return o, nil
+}
+
+// command writes to a ctl file. Package os would open it for its poller, with
+// O_NONBLOCK, and would not wait for a connect.
+func command(path string, line []byte) error {
+	var fd int
+	err := again(func() (err error) {
+		fd, err = unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+		return err
+	})
+	if err != nil {
+		return &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer unix.Close(fd)
+	if _, err := stream(fd).Write(line); err != nil {
+		return &os.PathError{Op: "write", Path: path, Err: err}
+	}
+	return nil
 }
 
 // list runs Argv in the directory tcp of the tree; at least Count lines come.

@@ -78,7 +78,7 @@ func parse(args []string) (*options, error) {
 	flags := flag.NewFlagSet("scripts/bench", flag.ContinueOnError)
 	flags.StringVar(&o.bin, "bin", "", "directory of the binary slashnet (set by scripts/bench)")
 	flags.IntVar(&o.rounds, "rounds", 7, "turns of each measure")
-	flags.BoolVar(&o.quick, "quick", false, "smaller loads and three rounds: under four minutes")
+	flags.BoolVar(&o.quick, "quick", false, "half the load and five rounds: under four minutes")
 	flags.StringVar(&o.only, "only", "", "only the measures with this in their name, as files/dd or bulk-to-1")
 	flags.BoolVar(&o.json, "json", false, "one line of JSON for each figure")
 	flags.BoolVar(&o.check, "check", false, "exit 1 when a ratio misses half of its bar")
@@ -92,7 +92,7 @@ func parse(args []string) (*options, error) {
 	given := map[string]bool{}
 	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
 	if o.quick && !given["rounds"] {
-		o.rounds = 3
+		o.rounds = 5
 	}
 	switch {
 	case flags.NArg() > 0:

@@ -79,19 +79,18 @@ func (b *bench) measure(m *measure) {
 	for i, name := range m.paths {
 		all[i] = &series{path: name}
 	}
+	out := map[*series]bool{}
 	rounds := b.rounds
 	if m.fresh {
 		rounds = 1
-		for _, name := range m.paths {
-			b.drop(name)
-		}
+		b.dropAll(m)
+		defer b.dropAll(m)
 	} else {
 		for _, s := range all {
-			b.turn(m, s, b.sizes.smaller())
+			out[s] = !b.turn(m, s, b.sizes.smaller())
 			s.rounds = nil
 		}
 	}
-	out := map[*series]bool{}
 	for range rounds {
 		for _, s := range all {
 			if !out[s] && !b.turn(m, s, b.sizes) {
@@ -109,11 +108,6 @@ func (b *bench) measure(m *measure) {
 		}
 		if i == 0 {
 			reference = s
-		}
-	}
-	if m.fresh {
-		for _, name := range m.paths {
-			b.drop(name)
 		}
 	}
 }
@@ -148,5 +142,11 @@ func (b *bench) drop(name string) {
 	if p := b.paths[name]; p != nil {
 		p.end()
 		delete(b.paths, name)
+	}
+}
+
+func (b *bench) dropAll(m *measure) {
+	for _, name := range m.paths {
+		b.drop(name)
 	}
 }

@@ -25,9 +25,9 @@ const (
 
 const requestLen = 9
 
-// piece is how much is read or written at once: enough that the calls do not
-// count, and little enough to stay in the cache of a core.
-const piece = 256 << 10
+// piece is how much is read or written at once, as by cat and cp. The kernel is
+// at its best with 128 to 256 KiB, a fifth slower with 64 KiB or 1 MiB.
+const piece = 128 << 10
 
 func request(op byte, n int64) []byte {
 	return binary.BigEndian.AppendUint64([]byte{op}, uint64(n))

@@ -15,8 +15,9 @@ import (
 	"time"
 )
 
-// patience is how long one job may take: most need a second.
-const patience = 60 * time.Second
+// patience is how long one job may take: most need a second, ten thousand
+// connections three.
+const patience = 20 * time.Second
 
 // A post is what the station has to work with.
 type post struct {
