@@ -24,9 +24,6 @@ const icmpBurst = 50
 // allow takes a token of a bucket that fills at rate a second.
 func (l *icmpLimit) allow(now time.Duration, rate int) bool {
 	l.tokens = min(icmpBurst, l.tokens+(now-l.at).Seconds()*float64(rate))
-	if l.at == 0 {
-		l.tokens = icmpBurst
-	}
 	l.at = now
 	if l.tokens < 1 {
 		return false

@@ -107,7 +107,9 @@ func (s *Stack) icmpAdvise(q *quoted, err error, _ bool) {
 		return
 	}
 	if c.ping != nil {
-		c.ping.line(c, fmt.Sprintf("%d %v\n", seq, err))
+		if c.ping.answered(seq) != nil {
+			c.pingLine(fmt.Sprintf("%d %v\n", seq, err))
+		}
 		return
 	}
 	c.fail(err)
@@ -162,7 +164,23 @@ const (
 type pinger struct {
 	seq  uint16
 	next time.Duration
-	sent [pingKeep]time.Duration
+	sent [pingKeep]echoed
+}
+
+// An echoed is an echo on its way.
+type echoed struct {
+	at      time.Duration
+	waiting bool // for its answer
+}
+
+// answered ends the wait for an echo; nil: nobody waits for it.
+func (p *pinger) answered(seq uint16) *echoed {
+	sent := &p.sent[seq%pingKeep]
+	if !sent.waiting || p.seq-seq >= pingKeep {
+		return nil
+	}
+	sent.waiting = false
+	return sent
 }
 
 // pingTick sends the next echo. One that was not answered until then says so.
@@ -172,36 +190,32 @@ func (s *Stack) pingTick(c *Conv) {
 		return
 	}
 	p.next = s.now + pingEvery
-	if p.seq > 0 && p.sent[p.seq%pingKeep] != 0 {
-		p.line(c, fmt.Sprintf("%d no answer\n", p.seq))
+	if p.answered(p.seq) != nil {
+		c.pingLine(fmt.Sprintf("%d no answer\n", p.seq))
 	}
 	p.seq++
-	p.sent[p.seq%pingKeep] = s.now
+	p.sent[p.seq%pingKeep] = echoed{s.now, true}
 	h := wire.ICMPHeader{Type: wire.ICMPEchoRequest, Rest: wire.EchoRest(c.local.Port(), p.seq)}
 	if err := s.icmpSend(c, h, make([]byte, pingSize)); err != nil {
-		p.sent[p.seq%pingKeep] = 0
-		p.line(c, fmt.Sprintf("%d %v\n", p.seq, err))
+		p.answered(p.seq)
+		c.pingLine(fmt.Sprintf("%d %v\n", p.seq, err))
 	}
 	s.touch(c)
 }
 
 // pong is the answer to an echo.
 func (s *Stack) pong(c *Conv, p *packet, seq uint16) {
-	at := &c.ping.sent[seq%pingKeep]
-	if *at == 0 || c.ping.seq-seq >= pingKeep {
+	sent := c.ping.answered(seq)
+	if sent == nil {
 		p.in.drops.add(dropNoPing)
 		return
 	}
-	rtt := s.now - *at
-	*at = 0
-	c.ping.line(c, fmt.Sprintf("%d %d %.3f ms\n", seq, p.ip.TTL, float64(rtt)/float64(time.Millisecond)))
+	rtt := s.now - sent.at
+	c.pingLine(fmt.Sprintf("%d %d %.3f ms\n", seq, p.ip.TTL, float64(rtt)/float64(time.Millisecond)))
 }
 
-// line gives the reader a line, seq ttl time, or seq and what went wrong.
-func (p *pinger) line(c *Conv, text string) {
-	if p.seq > 0 && !strings.HasSuffix(text, " ms\n") {
-		p.sent[p.seq%pingKeep] = 0
-	}
+// pingLine gives the reader a line, seq ttl time, or seq and what went wrong.
+func (c *Conv) pingLine(text string) {
 	c.datagrams.push(datagram{data: []byte(text)}, c.stack.knobs.udpRcvBuf)
 	c.changed = c.stack.now
 	c.stack.touch(c)

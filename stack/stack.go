@@ -87,6 +87,7 @@ func New(cfg Config) *Stack {
 	for i := range s.secret {
 		s.secret[i] = byte(s.random.Uint32())
 	}
+	s.limits.tokens = icmpBurst
 	s.knobs = defaultKnobs()
 	s.knobs.tcp.Alloc = newBlockPool().get
 	s.knobs.tcp.Counters = &s.counts.TCP

@@ -244,6 +244,10 @@ func (s *Stack) reassemble(p *packet) bool {
 	s.counts.IP.ReasmOKs++
 	p.payload, p.buf, p.summed = whole, nil, false
 	p.ip.More, p.ip.Offset = false, 0
+	// Of the whole, as if it had never been cut up: users of icmp read it, errors
+	// quote it.
+	p.header = make([]byte, p.ip.HeaderLen())
+	p.ip.PutIPv4(p.header, len(whole))
 	if bad := p.verify(); bad != 0 {
 		p.in.drops.add(bad)
 		return false
