@@ -14,7 +14,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/rs/zerolog"
 	"github.com/spf13/pflag"
 
 	"slashnet/fs"
@@ -81,10 +80,11 @@ or SIGTERM close the connections politely, unmount and end it.
 // serveTree runs the daemon until a signal or the end of the mount.
 func serveTree(arg string) error {
 	f := &upFlags
-	log, err := logger(f.logLevel, f.logJSON)
+	log, flush, err := logger(f.logLevel, f.logJSON)
 	if err != nil {
 		return err
 	}
+	defer flush()
 	owner, err := parseOwner(f.owner)
 	if err != nil {
 		return err
@@ -143,18 +143,6 @@ func serveTree(arg string) error {
 	defer cancel()
 	s.Close(ctx)
 	return server.Close()
-}
-
-func logger(level string, json bool) (zerolog.Logger, error) {
-	l, err := zerolog.ParseLevel(level)
-	if err != nil || level == "" {
-		return zerolog.Nop(), usageError(fmt.Sprintf("--log-level %q: debug, info, warn or error", level))
-	}
-	if json {
-		return zerolog.New(os.Stderr).Level(l).With().Timestamp().Logger(), nil
-	}
-	out := zerolog.ConsoleWriter{Out: os.Stderr, TimeFormat: time.TimeOnly, NoColor: true}
-	return zerolog.New(out).Level(l).With().Timestamp().Logger(), nil
 }
 
 // parseOwner reads UID[:GID]; without a group, the user's number is the group's.
