@@ -99,7 +99,9 @@ func TestKilledClients(t *testing.T) {
 				"exec cat " + filepath.Join(n.Root, "tcp/dial/10.114.0.1:7002"),
 				"cd " + n.Root + "; exec 3<>tcp/clone; read n <&3; echo connect 10.114.0.1:7 >&3; while :; do echo a line; done >tcp/$n/data",
 				"exec cat " + filepath.Join(n.Root, "tcp/accept/9001"),
-			}[i%5]))
+				"exec cat " + filepath.Join(n.Root, "tcp/dial", blackHole+":80"),
+				"cd " + n.Root + "; exec 3<>tcp/clone; read n <&3; echo announce 0 >&3; exec cat tcp/$n/listen",
+			}[i%7]))
 		}
 		for _, i := range r.Perm(clients) {
 			// The moment is what is tested, so it is drawn.
@@ -114,15 +116,7 @@ func TestKilledClients(t *testing.T) {
 			t.Errorf("killed clients ended after %v", took)
 		}
 	}
-	// What they had hangs up by itself; the listener of accept stays for its minute.
-	left := func() string {
-		return n.Run("sh", "-c", "cat $SLASHNET_ROOT/tcp/[0-9]*/why | grep -v -e ^Time_wait -e ^Listen || true")
-	}
-	for begin := time.Now(); left() != ""; time.Sleep(50 * time.Millisecond) {
-		if time.Since(begin) > deadline {
-			t.Fatalf("conversations stay though their clients are dead:\n%s%s", left(), n.Run("sh", "-c", "ss -tn"))
-		}
-	}
+	settled(t, n)
 	if out := n.Shell("dash", "exec 3<>tcp/dial/10.114.0.1:7005; echo alive >&3; cat <&3"); out != "alive\n" {
 		t.Errorf("after all that, an echo is %q", out)
 	}

@@ -26,32 +26,34 @@ func stop(n *netns.Net) error {
 	return n.Daemon().Wait(deadline)
 }
 
+// waiters start a client that waits, by the call that it waits in.
+var waiters = map[string]func(n *netns.Net) *netns.Process{
+	"read": func(n *netns.Net) *netns.Process {
+		return n.Start("cat", filepath.Join(n.Root, "tcp/dial", netns.HostAddr+":7004"))
+	},
+	"write": func(n *netns.Net) *netns.Process {
+		return n.Start("dd", "if=/dev/zero", "of="+filepath.Join(n.Root, "tcp/dial", netns.HostAddr+":7001"), "bs=1M", "conv=notrunc")
+	},
+	"connect": func(n *netns.Net) *netns.Process {
+		return n.Start("sh", "-c", fmt.Sprintf("exec dd of=%s status=none <<-EOF\nconnect %s:80\nEOF", filepath.Join(n.Root, "tcp", detached(n), "ctl"), blackHole))
+	},
+	"dial": func(n *netns.Net) *netns.Process {
+		return n.Start("cat", filepath.Join(n.Root, "tcp/dial", blackHole+":80"))
+	},
+	"listen": func(n *netns.Net) *netns.Process {
+		num := detached(n)
+		n.Shell("dash", "echo announce 0 > tcp/"+num+"/ctl")
+		return n.Start("cat", filepath.Join(n.Root, "tcp", num, "listen"))
+	},
+	"accept": func(n *netns.Net) *netns.Process {
+		return n.Start("cat", filepath.Join(n.Root, "tcp/accept/9001"))
+	},
+}
+
 // TestSignals ends every kind of call that waits, with each signal.
 func TestSignals(t *testing.T) {
 	n := world(t)
-	waiting := map[string]func(n *netns.Net) *netns.Process{
-		"read": func(n *netns.Net) *netns.Process {
-			return n.Start("cat", filepath.Join(n.Root, "tcp/dial", netns.HostAddr+":7004"))
-		},
-		"write": func(n *netns.Net) *netns.Process {
-			return n.Start("dd", "if=/dev/zero", "of="+filepath.Join(n.Root, "tcp/dial", netns.HostAddr+":7001"), "bs=1M", "conv=notrunc")
-		},
-		"connect": func(n *netns.Net) *netns.Process {
-			return n.Start("sh", "-c", fmt.Sprintf("exec dd of=%s status=none <<-EOF\nconnect %s:80\nEOF", filepath.Join(n.Root, "tcp", detached(n), "ctl"), blackHole))
-		},
-		"dial": func(n *netns.Net) *netns.Process {
-			return n.Start("cat", filepath.Join(n.Root, "tcp/dial", blackHole+":80"))
-		},
-		"listen": func(n *netns.Net) *netns.Process {
-			num := detached(n)
-			n.Shell("dash", "echo announce 0 > tcp/"+num+"/ctl")
-			return n.Start("cat", filepath.Join(n.Root, "tcp", num, "listen"))
-		},
-		"accept": func(n *netns.Net) *netns.Process {
-			return n.Start("cat", filepath.Join(n.Root, "tcp/accept/9001"))
-		},
-	}
-	for name, start := range waiting {
+	for name, start := range waiters {
 		for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL} {
 			t.Run(name+"/"+signal.String(), func(t *testing.T) {
 				n := n.For(t)

@@ -21,6 +21,8 @@ var clients = map[string]func(args []string) error{
 	"deadline":     deadline,
 	"close":        closeElsewhere,
 	"both-at-once": bothAtOnce,
+	"answer":       answer,
+	"call":         call,
 	"hold":         hold,
 	"readers":      readers,
 }
