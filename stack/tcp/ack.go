@@ -63,14 +63,17 @@ func (c *Conn) advance(now time.Duration, ack wire.Seq, d *delivery) {
 		c.recover = maxSeq(c.recover, ack)
 	}
 	c.retries, c.progress, c.troubleSince = 0, now, 0
-	c.stop(tRexmit)
 	c.stop(tProbe)
 }
 
 // progressed is what an advance means for the state: RFC 9293 §3.10.7.4, fifth.
 func (c *Conn) progressed(now time.Duration) {
-	if c.una != c.nxt {
-		c.start(tRexmit, now+c.timeout()) // RFC 6298 §5.2 and §5.3
+	switch {
+	case c.una == c.nxt:
+		c.stop(tRexmit) // RFC 6298 §5.2
+	case c.impatient():
+	default:
+		c.start(tRexmit, now+c.timeout()) // §5.3
 		c.armTail(now)
 	}
 	if !c.finAcked() {
@@ -86,6 +89,18 @@ func (c *Conn) progressed(now time.Duration) {
 	case LastAck:
 		c.die(nil)
 	}
+}
+
+// impatient reports whether recovery has to be done when the timer expires: RFC
+// 6582 §3.2, step 4. Without SACK it mends one hole in a round trip, and only the
+// first partial acknowledgement starts the timer again.
+func (c *Conn) impatient() bool {
+	if c.phase != recovery || c.sackOK {
+		return false
+	}
+	was := c.partial
+	c.partial = true
+	return was
 }
 
 // finAcked reports whether the peer has acknowledged our FIN.

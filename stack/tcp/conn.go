@@ -31,8 +31,10 @@ type Conn struct {
 	cc       congestion
 	cwnd     int
 	ssthresh int
+	hystart  *hystart // in the first slow start only
 	phase    phase
 	limited  bool     // the window held us back since the last acknowledgement
+	partial  bool     // this recovery has seen a partial acknowledgement
 	recover  wire.Seq // recovery ends when this is acknowledged, RFC 6582
 	prr      prr
 	undo     undo
@@ -268,7 +270,7 @@ func (c *Conn) die(err error) {
 		c.timers[t] = never
 	}
 	c.say = say{}
-	c.flight = flight{}
+	c.flight, c.una = flight{}, c.nxt
 	c.sendq.free()
 	c.recvq.forget()
 	c.nsacks = 0

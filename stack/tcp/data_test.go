@@ -453,6 +453,32 @@ func TestKeepAlive(t *testing.T) {
 	s.expect("R. 1 ack 2", "in case it lives")
 }
 
+func TestKeepAliveSettings(t *testing.T) {
+	s := active(t, nil)
+	s.c.SetKeepAlive(s.now, true)
+	s.c.SetKeepIdle(s.now, time.Minute)
+	s.c.SetKeepIntvl(time.Second)
+	s.c.SetKeepCount(2)
+	s.advance(time.Minute)
+	s.expect(". 0 ack 1", "probe")
+	s.until(time.Second, "again")
+	s.expect(". 0 ack 1", "probe")
+	s.until(time.Second, "two in vain")
+	s.died(neterr.TimedOut)
+
+	s = active(t, nil)
+	s.c.SetKeepAlive(s.now, true)
+	s.write(10)
+	s.drain()
+	s.advance(3 * time.Hour)
+	if s.c.State() == Established {
+		t.Error("outstanding data is the retransmission timer's")
+	}
+	if s.cfg.Counters.KeepAlives != 0 {
+		t.Error("a keep-alive with data outstanding, rfc9293_MUST_26")
+	}
+}
+
 func TestUserTimeout(t *testing.T) {
 	s := active(t, nil)
 	s.c.SetUserTimeout(5 * time.Second)
@@ -525,7 +551,7 @@ func TestSetMTU(t *testing.T) {
 	s.c.SetMTU(s.now, 50)
 	s.expectIdle("below 68: a lie")
 	s.c.SetMTU(s.now, 2000)
-	s.expectIdle("not lower")
+	s.expectIdle("the peer takes no more than 1460")
 	s.c.SetMTU(s.now, 1040)
 	s.expect("P. 1:4001 ack 1", "again at once")
 	if s.last.MSS != 1000 {
@@ -534,6 +560,25 @@ func TestSetMTU(t *testing.T) {
 	if s.c.cwnd != cwnd || s.c.phase != open {
 		t.Error("this is no congestion")
 	}
+	s.inject(". 1 ack 4001")
+	s.c.SetMTU(s.now, 1500)
+	s.write(1460)
+	s.expect(". 4001:5461 ack 1", "it may rise again")
+}
+
+// A segment has room for so many blocks; the rest goes in the next one.
+func TestManyBlocks(t *testing.T) {
+	s := active(t, func(c *Config) { c.InitCwnd = 100 })
+	for i := range 40 {
+		b := s.blocks.alloc(500)
+		copy(b.B, bytesAt(1+500*i, 500))
+		s.c.WriteBuf(s.now, b.B, b)
+		b.Release()
+	}
+	s.expect(". 1:7301 ack 1", "16 blocks of 500 hold five full segments")
+	s.expect(". 7301:14601 ack 1", "again")
+	s.expect("P. 14601:20001 ack 1", "the rest")
+	s.inject(". 1 ack 20001")
 }
 
 func TestIdleRestart(t *testing.T) {

@@ -138,7 +138,7 @@ func (c *Conn) delivered(now time.Duration, d *delivery, acked int, dup bool) {
 	case recovery:
 		c.proportional(d.bytes, acked > 0 && !lost)
 	default:
-		c.grow(now, acked)
+		c.grow(now, acked, d)
 	}
 }
 
@@ -189,8 +189,8 @@ func (c *Conn) enterRecovery(now time.Duration) {
 	c.remember(now)
 	flight := int(c.nxt - c.una)
 	c.ssthresh = c.cc.reduce(min(c.cwnd, flight), c.mss)
-	c.phase, c.recover = recovery, c.nxt
-	c.prr = prr{flight: max(flight, 1)}
+	c.phase, c.recover, c.hystart = recovery, c.nxt, nil
+	c.prr, c.partial = prr{flight: max(flight, 1)}, false
 	c.tail.armed = false
 	c.stop(tProbe)
 }
@@ -236,26 +236,48 @@ func (c *Conn) recovered() {
 
 // grow opens the window: slow start below the threshold, RFC 5681 §3.1, else as
 // the algorithm says; not if the window was not used.
-func (c *Conn) grow(now time.Duration, acked int) {
+func (c *Conn) grow(now time.Duration, acked int, d *delivery) {
 	if acked <= 0 || !c.limited {
 		return
 	}
 	c.limited = false
 	if c.cwnd < c.ssthresh {
-		// We differ from RFC 3465 §2.2, L = 2 segments: one acknowledgement stands for
-		// all that one GSO frame carried, and Output does not send bursts beyond that.
-		step := acked
-		if c.phase == backOff {
-			step = min(acked, c.mss) // RFC 3465 §2.3: what is acknowledged may have been sent before
-		}
-		step = min(step, max(c.ssthresh-c.cwnd, 0))
-		c.cwnd += step
-		acked -= step
+		acked -= c.slowStart(now, acked, d)
 		if c.phase == backOff || acked <= 0 {
 			return
 		}
 	}
 	c.cwnd = min(c.cc.avoid(c.cwnd, acked, c.mss, now, c.rtt.srtt), maxWindow)
+}
+
+// slowStart opens the window for up to n acknowledged bytes, and returns how
+// many it has used.
+func (c *Conn) slowStart(now time.Duration, n int, d *delivery) int {
+	// We differ from RFC 3465 §2.2, L = 2 segments: one acknowledgement stands for
+	// all that one GSO frame carried, and Output does not send bursts beyond that.
+	step := n
+	switch {
+	case c.phase == backOff:
+		step = min(n, c.mss) // RFC 3465 §2.3: it may have arrived before the timeout
+	case c.ssthresh == maxWindow:
+		if c.hystart == nil {
+			c.hystart = &hystart{end: c.nxt}
+		}
+		var sample time.Duration
+		if d.clean && !d.resent {
+			sample = now - d.first
+		}
+		var done bool
+		if step, done = c.hystart.step(n, sample, c.una, c.nxt); done {
+			c.ssthresh, c.hystart = c.cwnd, nil
+			return n
+		}
+		c.cwnd += step
+		return n
+	}
+	step = min(step, c.ssthresh-c.cwnd)
+	c.cwnd += step
+	return step
 }
 
 // undo remembers the window before a loss, in case there was none: RFC 3522

@@ -60,7 +60,7 @@ func (c *Conn) next(now time.Duration, seg *Segment) bool {
 		return true
 	case c.flight.lost > 0 && c.retransmit(now, seg):
 		return true
-	case c.state == SynSent || c.state == SynReceived:
+	case c.state == SynSent:
 		return false
 	case c.say.tail:
 		c.say.tail = false
@@ -127,7 +127,7 @@ func (c *Conn) window(syn bool) uint16 {
 	}
 	if syn {
 		wnd = min(wnd, 65535) // RFC 7323 §2.2: not scaled
-		c.adv = c.rcvNxt + wire.Seq(wnd)
+		c.adv = maxSeq(c.adv, c.rcvNxt+wire.Seq(wnd))
 		return uint16(wnd)
 	}
 	field := min(wnd>>c.rcvShift, 65535)

@@ -147,9 +147,9 @@ func (c *Conn) collapse(now time.Duration) {
 	}
 	if c.phase != backOff {
 		c.remember(now)
-		c.ssthresh = c.cc.reduce(min(c.cwnd, max(c.pipe(), c.mss)), c.mss)
+		c.ssthresh = c.cc.reduce(min(c.cwnd, int(c.nxt-c.una)), c.mss)
 	}
-	c.phase, c.recover = backOff, c.nxt
+	c.phase, c.recover, c.hystart = backOff, c.nxt, nil
 	c.dups, c.dupBytes = 0, 0
 	c.tail.armed, c.say.tail = false, false
 	c.stop(tProbe)

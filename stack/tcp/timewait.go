@@ -44,11 +44,15 @@ func (t *TimeWait) Next() wire.Seq { return t.nxt + 1 }
 // given to the listener.
 func (t *TimeWait) Input(now time.Duration, h *wire.TCPHeader, payloadLen int) (reply wire.TCPHeader, send, reopen bool) {
 	o := &h.Options
-	newer := t.tsOK && o.HasTimestamps && int32(o.TSVal-t.tsRecent) > 0
+	stamped := t.tsOK && o.HasTimestamps
+	newer := stamped && int32(o.TSVal-t.tsRecent) > 0
+	older := stamped && int32(o.TSVal-t.tsRecent) < 0
 	switch {
 	case h.Flags&wire.RST != 0:
 		return reply, false, false // RFC 1337 §3: not believed
-	case h.Flags&(wire.SYN|wire.ACK) == wire.SYN && (newer || t.rcvNxt.Less(h.Seq) && !(t.tsOK && o.HasTimestamps && int32(o.TSVal-t.tsRecent) < 0)):
+	case h.Flags&(wire.SYN|wire.ACK) == 0:
+		return reply, false, false // fifth
+	case h.Flags&(wire.SYN|wire.ACK) == wire.SYN && (newer || t.rcvNxt.Less(h.Seq) && !older):
 		return reply, false, true // RFC 6191 §2
 	case h.Flags&(wire.SYN|wire.FIN|wire.ACK) == wire.ACK && payloadLen == 0 && h.Seq == t.rcvNxt:
 		return reply, false, false // nothing new

@@ -250,7 +250,7 @@ func (c *Conn) resent(now time.Duration, i, n int) {
 	if c.phase == recovery {
 		c.prr.out += n
 	}
-	if head || c.timers[tRexmit] == never {
+	if head && c.sackOK || c.timers[tRexmit] == never {
 		c.start(tRexmit, now+c.timeout())
 	}
 }

@@ -80,21 +80,22 @@ func (c *Conn) EOF() bool { return (c.finTaken || c.noReader) && c.recvq.unread 
 // so that an ICMP message that quotes it is believable: RFC 5927 §4.1.
 func (c *Conn) Quoted(seq wire.Seq) bool { return !seq.Less(c.una) && !c.nxt.Less(seq) }
 
-// SetMTU lowers the path MTU: RFC 1191, RFC 8201. What is in flight and too large
-// goes again at once, in smaller segments; this is no congestion.
+// SetMTU says that the path MTU is another: RFC 1191, RFC 8201. When it fell,
+// what is in flight and too large goes again at once, in smaller segments; this
+// is no congestion.
 func (c *Conn) SetMTU(now time.Duration, mtu int) {
-	if mtu < MinMTU || mtu >= c.mtu || c.state == Closed {
+	if mtu < MinMTU || c.state == Closed {
 		return
 	}
+	was := c.mss
 	c.mtu = mtu
-	mss := max(min(c.peerMSS, c.fit(mtu)), minMSS)
-	if mss >= c.mss {
+	c.mss = max(min(c.peerMSS, c.fit(mtu)), minMSS)
+	c.cwnd = max(c.cwnd, c.mss)
+	if c.mss >= was || !c.state.synchronised() {
 		return
 	}
-	c.mss = mss
-	c.cwnd = max(c.cwnd, mss)
 	for i := range c.flight.legs.all() {
-		if c.flight.legs.at(i).len() > mss {
+		if c.flight.legs.at(i).len() > c.mss {
 			c.flight.lose(i)
 		}
 	}
