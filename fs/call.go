@@ -186,7 +186,10 @@ func (s *Server) open(in *fuse.OpenIn) {
 		c.op.Kind, c.op.Addr, c.op.Detached = stack.OpDial, text.text, false
 		if f.kind == accept {
 			c.op.Kind = stack.OpAccept
+			break
 		}
+		// The open is the connect: before its end there is nothing to poll.
+		c.op.NonBlock = false
 	}
 	s.submit(c)
 }

@@ -14,7 +14,8 @@
 //	N/                a conversation; N grows and is not soon used again
 //	by-state/ by-local/ by-remote/
 //	                  links to the conversations: by-remote/10.0.0.1:80/7
-//	dial/HOST:PORT    opening it connects, and is the stream (tcp, udp)
+//	dial/HOST:PORT    opening it connects, and is the stream; icmp/dial/HOST gives
+//	                  a line for each ping
 //	accept/PORT       opening it waits for a call, and is its stream (tcp, udp)
 //
 // mkdir NAME makes a conversation with a name, which lives until rmdir; rmdir of
@@ -48,8 +49,8 @@
 // while open. Several lines may be written at once; they are carried out in
 // order, and the first that fails is the answer.
 //
-// O_NONBLOCK is honoured at open, and when set later; poll, select and epoll
-// work. A signal ends what waits, with EINTR if nothing has happened yet. `>` and
+// O_NONBLOCK is honoured at open, except of dial, and when set later; poll, select
+// and epoll work. A signal ends what waits, with EINTR if nothing has happened yet. `>` and
 // `>>` are the same; the size, 4096 for every file, means nothing, and neither do
 // truncate and touch, which succeed. Creating a file fails with EACCES; removing,
 // renaming and linking with EPERM.

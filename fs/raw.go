@@ -5,6 +5,7 @@ package fs
 // request that it does not answer itself. Nothing here waits.
 
 import (
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -156,6 +157,9 @@ func (s *Server) variable(parent node, code fileCode, text string) (node, bool) 
 		num, ok := number(text)
 		return makeNode(p, num, code), ok && s.stack.Iface(num) != nil
 	case f.kind == dial || f.kind == accept:
+		if isConvFile(text) {
+			return 0, false
+		}
 		return ticketNode(p, code, s.names.add(name{p, code, text})), true
 	case f.kind == directory: // a group
 		group := sameGroup(text)
@@ -175,6 +179,12 @@ func (s *Server) variable(parent node, code fileCode, text string) (node, bool) 
 		return makeNode(p, num, code), ok && known && f.group(info) == group.text
 	}
 	return 0, false
+}
+
+// isConvFile reports whether a name is that of a file of a conversation. Such is
+// no address: `cat tcp/*/status` means the conversations, not dial/status.
+func isConvFile(text string) bool {
+	return slices.ContainsFunc(files[fileConv].kids, func(code fileCode) bool { return files[code].name == text })
 }
 
 // number reads a name that is a number, in the one way that it is listed.

@@ -42,6 +42,10 @@ func TestDialAndAccept(t *testing.T) {
 	if after := len(w.stack.Convs(wire.TCP, -1, 100)); after != before {
 		t.Errorf("%d conversations, %d after a look", before, after)
 	}
+	w.ok("cat $NET/tcp/*/status >/dev/null")
+	if log := w.stack.LogText(); strings.Contains(log, "status") {
+		t.Error("a glob dials:", log)
+	}
 	// Names with `!`, and names that cannot be.
 	server = w.background("cat $NET/tcp/accept/8081")
 	w.waiting(1)
@@ -64,8 +68,29 @@ func TestDialAndAccept(t *testing.T) {
 	}
 }
 
+// icmp/dial/HOST pings.
+func TestPing(t *testing.T) {
+	w := newWorld(t)
+	out := w.ok("exec 3<$NET/icmp/dial/127.0.0.1; read line <&3; echo $line; read line <&3; echo $line")
+	var seq, ttl [2]int
+	var took [2]float64
+	n, err := fmt.Sscanf(out, "%d %d %f ms\n%d %d %f ms\n", &seq[0], &ttl[0], &took[0], &seq[1], &ttl[1], &took[1])
+	if n != 6 || err != nil || seq[1] != seq[0]+1 || ttl[0] != 64 {
+		t.Errorf("%q: %v", out, err)
+	}
+	if r := w.sh("test -e $NET/icmp/accept"); r.code == 0 {
+		t.Error("icmp has calls")
+	}
+}
+
 func TestDatagrams(t *testing.T) {
 	w := newWorld(t)
+	j := w.background("exec 3<>$NET/udp/accept/5300; read x <&3; echo got $x; echo back >&3")
+	w.waiting(1)
+	w.want("exec 4<>$NET/udp/dial/127.0.0.1:5300; echo query >&4; read y <&4; echo $y", "back\n")
+	if r := j.end(); r.out != "got query\n" {
+		t.Error(r)
+	}
 	w.want(`cd $NET/udp; exec 3<>clone 4<>clone; read a <&3; read b <&4
 		echo connect 127.0.0.1:5001 5000 >&3; echo connect 127.0.0.1:5000 5001 >&4
 		exec 5<>$b/data; echo one >$a/data; echo two >$a/data

@@ -91,8 +91,8 @@ type place struct {
 // peekLen is how many unread bytes peek shows at most.
 const peekLen = 64 << 10
 
-// streams are the protocols whose conversations can be opened by path and listen.
-var streams = []proto{tcp, udp}
+// callers are the protocols with calls.
+var callers = []proto{tcp, udp}
 
 // files is the tree. The order is that of a listing.
 var files = []file{
@@ -125,8 +125,8 @@ var files = []file{
 	{path: "/PROTO/by-state", kind: directory, mode: 0o555, about: "links to the conversations, by their state", group: byState},
 	{path: "/PROTO/by-local", kind: directory, mode: 0o555, about: "… by local address", group: byLocal},
 	{path: "/PROTO/by-remote", kind: directory, mode: 0o555, about: "… by remote address", group: byRemote},
-	{path: "/PROTO/dial", kind: directory, mode: 0o555, only: streams, about: "opening dial/HOST:PORT connects and is the stream"},
-	{path: "/PROTO/accept", kind: directory, mode: 0o555, only: streams, about: "opening accept/PORT waits for a call and is its stream"},
+	{path: "/PROTO/dial", kind: directory, mode: 0o555, about: "opening dial/HOST:PORT connects and is the stream; cat icmp/dial/HOST pings"},
+	{path: "/PROTO/accept", kind: directory, mode: 0o555, only: callers, about: "opening accept/PORT waits for a call and is its stream"},
 	{path: "/PROTO/N", kind: directory, mode: 0o555, about: "a conversation"},
 	{path: "/PROTO/NAME", kind: directory, mode: 0o555},
 	{path: "/PROTO/by-state/NAME", kind: directory, mode: 0o555, group: byState},
@@ -142,7 +142,7 @@ var files = []file{
 	{path: "/PROTO/N/data", kind: data, mode: 0o660, about: "the stream, or one datagram per read and write"},
 	{path: "/PROTO/N/err", kind: text, mode: 0o440, holds: true, about: "the last error in words",
 		read: func(at place) string { return at.conv.ErrText() }},
-	{path: "/PROTO/N/listen", kind: listen, mode: 0o660, only: streams, about: "opening waits for a call and is its ctl"},
+	{path: "/PROTO/N/listen", kind: listen, mode: 0o660, only: callers, about: "opening waits for a call and is its ctl"},
 	{path: "/PROTO/N/local", kind: text, mode: 0o444, about: "address!port",
 		read: func(at place) string { return at.conv.LocalText() },
 		row:  func(i stack.Info) string { return addrText(i.Local) }},
