@@ -4,6 +4,7 @@ package stack
 // parseRemote and parseLocal.
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/netip"
@@ -22,9 +23,13 @@ func bang(a netip.AddrPort) string {
 	return fmt.Sprintf("%v!%d", a.Addr(), a.Port())
 }
 
+// services knows the names of services: the runtime's own reader of
+// /etc/services, since the C library's may take its time.
+var services = net.Resolver{PreferGo: true}
+
 // warmServices makes the runtime read the service names now, so that no look-up
 // under the lock does.
-func warmServices() { net.LookupPort("tcp", "http") }
+func warmServices() { services.LookupPort(context.Background(), "tcp", "http") }
 
 // split cuts an address at its port: host!port, host:port, [v6]:port; what has
 // neither is a host or, for an announcement, a port.
@@ -60,7 +65,7 @@ func parsePort(proto wire.Proto, s string) (uint16, error) {
 	if proto == wire.TCP {
 		name = "tcp"
 	}
-	if n, err := net.LookupPort(name, s); err == nil && s != "" && s[0] != '-' && s[0] != '+' {
+	if n, err := services.LookupPort(context.Background(), name, s); err == nil && s != "" && s[0] != '-' && s[0] != '+' {
 		return uint16(n), nil
 	}
 	return 0, neterr.BadPort.With("%q: a number of 1-65535 or the name of a service is wanted", s)

@@ -156,8 +156,12 @@ func (c *Conv) command(op *Op, line string) (done bool, err error) {
 	case "bind":
 		return true, c.bindVerb(op.User, args)
 	case "hangup":
+		if err := noArgs(verb, args); err != nil {
+			return true, err
+		}
 		c.hangup(neterr.Aborted)
-		return true, noArgs(verb, args)
+		c.closing = true
+		return true, nil
 	case "close":
 		if err := noArgs(verb, args); err != nil {
 			return true, err

@@ -92,7 +92,7 @@ func (c *Conv) settleLife() {
 		c.closeGracefully()
 		return // until what that has to say, perhaps a reset, is sent
 	}
-	if !(c.closing || c.unlinked) {
+	if !c.unlinked && (!c.closing || c.name != "") {
 		return
 	}
 	if c.proto.over(c) {

@@ -48,7 +48,7 @@ func (s *Stack) ctl(line string) error {
 		for _, pr := range s.protos {
 			for _, c := range pr.all() {
 				c.hangup(neterr.Aborted)
-				c.closing = true
+				c.unlink()
 			}
 		}
 		return nil

@@ -50,8 +50,12 @@ func (s *Stack) tcpInput(p *packet) {
 	pr := s.proto(wire.TCP)
 	t := tuple{netip.AddrPortFrom(p.ip.Dst, h.DstPort), netip.AddrPortFrom(p.ip.Src, h.SrcPort)}
 	if c := pr.flows[t]; c != nil {
-		c.changed = s.now
+		room := c.tcb.Room()
 		c.tcb.Input(s.now, &h, payload, p.buf)
+		// Answers to keep-alives are no traffic: they would keep it for ever.
+		if len(payload) > 0 || c.tcb.Room() != room {
+			c.changed = s.now
+		}
 		s.touch(c)
 		return
 	}
