@@ -126,7 +126,7 @@ type report struct {
 
 func (r *report) head() {
 	if !r.json {
-		fmt.Fprintf(r.out, "%-24s %30s %-8s %22s  %s\n", "", "median (min-max)", "", "times the kernel's", "bar")
+		fmt.Fprintf(r.out, "%-29s %20s %-6s %20s  %s\n", "", "median (min-max)", "", "times the kernel's", "bar")
 	}
 }
 
@@ -149,8 +149,16 @@ func (r *report) add(f figure) {
 			verdict = b.String() + ": MISSED"
 		}
 	}
-	fmt.Fprintf(r.out, "%-24s %30s %-8s %22s  %s\n", f.Name,
-		fmt.Sprintf("%.4g (%.4g-%.4g)", f.Value, f.Min, f.Max), f.Unit, ratio, verdict)
+	fmt.Fprintf(r.out, "%-29s %20s %-6s %20s  %s\n", f.Name,
+		fmt.Sprintf("%s (%s-%s)", short(f.Value), short(f.Min), short(f.Max)), f.Unit, ratio, verdict)
+}
+
+// short is three digits or more, as many as a reader can use.
+func short(v float64) string {
+	if v >= 100 {
+		return fmt.Sprintf("%.0f", v)
+	}
+	return fmt.Sprintf("%.3g", v)
 }
 
 func (r *report) gap() {
