@@ -218,8 +218,9 @@ func clearDead(path string) error {
 		if err != nil || !ours {
 			return err
 		}
-		var st unix.Stat_t
-		if unix.Stat(path, &st) != unix.ENOTCONN {
+		// Not stat: the kernel may remember the root's attributes.
+		var st unix.Statfs_t
+		if unix.Statfs(path, &st) != unix.ENOTCONN {
 			return fmt.Errorf("%s: a slashnet tree is served here already: umount it, or choose another place", path)
 		}
 		if err := unix.Unmount(path, unix.MNT_DETACH); err != nil {
