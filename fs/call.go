@@ -147,49 +147,53 @@ func (s *Server) fail(unique uint64, err error) {
 func (s *Server) open(in *fuse.OpenIn) {
 	n, u := node(in.NodeId), userOf(&in.InHeader)
 	f := &files[n.file()]
-	detached := in.Flags&syscall.O_ACCMODE == syscall.O_RDONLY
-	c := &call{unique: in.Unique, node: n}
-	c.op.User, c.op.NonBlock, c.op.Detached = u, in.Flags&syscall.O_NONBLOCK != 0, detached
-	c.op.Proto = protos[n.proto()].num
-
 	at, err := s.at(n)
 	switch {
 	case err != nil:
 		s.fail(in.Unique, err)
-		return
 	case n.proto() == ipifc:
 		s.openIface(in.Unique, n, u, at)
-		return
 	case f.kind == clone:
-		conv, err := s.stack.Clone(c.op.Proto, u, detached)
+		conv, err := s.stack.Clone(protos[n.proto()].num, u, detached(in))
 		if err != nil {
 			s.fail(in.Unique, err)
 			return
 		}
 		s.opened(in.Unique, n, u, conv)
-		return
 	case f.kind == control, f.kind == data:
 		if !at.conv.Hold() {
 			s.fail(in.Unique, syscall.ESTALE)
 			return
 		}
 		s.opened(in.Unique, n, u, at.conv)
+	default:
+		s.openCall(in, n, at)
+	}
+}
+
+// detached reports whether the conversation that an open makes lives without
+// handles: what `n=$(cat clone)` is done with at once is to stay.
+func detached(in *fuse.OpenIn) bool { return in.Flags&syscall.O_ACCMODE == syscall.O_RDONLY }
+
+// openCall opens listen, or a file of dial or accept: it waits for a connection.
+func (s *Server) openCall(in *fuse.OpenIn, n node, at place) {
+	c := &call{unique: in.Unique, node: n}
+	c.op.User, c.op.NonBlock = userOf(&in.InHeader), in.Flags&syscall.O_NONBLOCK != 0
+	kind := files[n.file()].kind
+	if kind == listen {
+		c.op.Kind, c.op.Conv, c.op.Detached = stack.OpListen, at.conv, detached(in)
+		s.submit(c)
 		return
-	case f.kind == listen:
-		c.op.Kind, c.op.Conv = stack.OpListen, at.conv
-	default: // dial, accept
-		text, ok := s.names.get(n.ticket())
-		if !ok {
-			s.fail(in.Unique, syscall.ESTALE)
-			return
-		}
-		c.op.Kind, c.op.Addr, c.op.Detached = stack.OpDial, text.text, false
-		if f.kind == accept {
-			c.op.Kind = stack.OpAccept
-			break
-		}
+	}
+	name, ok := s.names.get(n.ticket())
+	if !ok {
+		s.fail(in.Unique, syscall.ESTALE)
+		return
+	}
+	c.op.Kind, c.op.Proto, c.op.Addr = stack.OpAccept, protos[n.proto()].num, name.text
+	if kind == dial {
 		// The open is the connect: before its end there is nothing to poll.
-		c.op.NonBlock = false
+		c.op.Kind, c.op.NonBlock = stack.OpDial, false
 	}
 	s.submit(c)
 }

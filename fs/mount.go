@@ -206,6 +206,9 @@ func mount(path string, opts Options) (fd int, err error) {
 	err = unix.Mount("slashnet", path, fsType, unix.MS_NOSUID|unix.MS_NODEV, strings.Join(words, ","))
 	if err != nil {
 		unix.Close(fd)
+		if err == syscall.EPERM {
+			return -1, fmt.Errorf("mount %s: %w: it takes root, or a user and mount namespace of one's own", path, err)
+		}
 		return -1, fmt.Errorf("mount %s: %w", path, err)
 	}
 	return fd, nil

@@ -39,7 +39,7 @@ func TestDialAndAccept(t *testing.T) {
 	// Looking is not acting.
 	before := len(w.stack.Convs(wire.TCP, -1, 100))
 	w.ok("ls -la $NET/tcp/dial $NET/tcp/accept >/dev/null; stat $NET/tcp/dial/127.0.0.1:8080 >/dev/null; test -e $NET/tcp/accept/9999")
-	if after := len(w.stack.Convs(wire.TCP, -1, 100)); after != before {
+	if after := len(w.stack.Convs(wire.TCP, -1, 100)); after > before {
 		t.Errorf("%d conversations, %d after a look", before, after)
 	}
 	w.ok("cat $NET/tcp/*/status >/dev/null")
