@@ -17,6 +17,7 @@ import (
 
 var clients = map[string]func(args []string) error{
 	"get":          get,
+	"garbage":      garbage,
 	"text":         printText,
 	"deadline":     deadline,
 	"close":        closeElsewhere,
