@@ -21,6 +21,7 @@ import (
 func init() {
 	clients["nonblock"] = clientNonblock
 	clients["poll"] = clientPoll
+	clients["calls"] = clientCalls
 	clients["deadline"] = clientDeadline
 	clients["stats"] = clientInode
 	clients["many"] = clientMany
@@ -30,7 +31,7 @@ func init() {
 // and what Go makes of them.
 func TestRule7NonblockAndPoll(t *testing.T) {
 	w := newWorld(t)
-	for _, name := range []string{"nonblock", "poll", "deadline"} {
+	for _, name := range []string{"nonblock", "poll", "calls", "deadline"} {
 		a, b := w.pair()
 		if r := w.client(name, fmt.Sprint(a), fmt.Sprint(b)); r.code != 0 {
 			t.Errorf("%s: %s", name, r.err)
@@ -84,9 +85,49 @@ func clientNonblock(net string, args []string) error {
 	if n, err := unix.Poll(p, 50); n != 0 || err != nil {
 		return fmt.Errorf("a connect under way is writable: %#x %v", p[0].Revents, err)
 	}
-	listen := filepath.Join(net, "tcp", "clone")
-	if _, err := unix.Open(listen, unix.O_RDWR|unix.O_NONBLOCK, 0); err != nil {
+	return nil
+}
+
+// clientCalls is a server that never waits in an open: it polls its listener.
+func clientCalls(net string, _ []string) error {
+	tcp := filepath.Join(net, "tcp")
+	l, err := unix.Open(filepath.Join(tcp, "clone"), unix.O_RDWR, 0)
+	if err != nil {
 		return err
+	}
+	b := make([]byte, 100)
+	n, err := unix.Read(l, b)
+	if err != nil {
+		return err
+	}
+	if _, err := unix.Write(l, []byte("announce 127.0.0.1:7070")); err != nil {
+		return err
+	}
+	unix.Read(l, b) // the number again, so that only a call makes it readable
+	listen := filepath.Join(tcp, strings.TrimSpace(string(b[:n])), "listen")
+	if _, err := unix.Open(listen, unix.O_RDWR|unix.O_NONBLOCK, 0); err != unix.EAGAIN {
+		return fmt.Errorf("without a call listen opens with %v", err)
+	}
+	p := []unix.PollFd{{Fd: int32(l), Events: unix.POLLIN}}
+	if n, _ := unix.Poll(p, 20); n != 0 {
+		return fmt.Errorf("without a call the listener polls as %#x", p[0].Revents)
+	}
+	c, err := unix.Open(filepath.Join(tcp, "clone"), unix.O_RDWR|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	if _, err := unix.Write(c, []byte("connect 127.0.0.1:7070")); err != nil && err != unix.EINPROGRESS {
+		return err
+	}
+	if n, err := unix.Poll(p, 2000); n != 1 || err != nil {
+		return fmt.Errorf("nobody says that a call is there: %v", err)
+	}
+	if _, err := unix.Open(listen, unix.O_RDWR|unix.O_NONBLOCK, 0); err != nil {
+		return fmt.Errorf("with a call listen opens with %w", err)
+	}
+	p[0] = unix.PollFd{Fd: int32(c), Events: unix.POLLOUT}
+	if n, err := unix.Poll(p, 2000); n != 1 || err != nil || p[0].Revents != unix.POLLOUT {
+		return fmt.Errorf("the caller polls as %#x %v", p[0].Revents, err)
 	}
 	return nil
 }

@@ -87,6 +87,11 @@
 // computed (node.go): the tree keeps nothing per file that is not open, but for
 // the numbers of conversations that the kernel has looked up.
 //
+// The process that serves a tree must not use it, nor hold a file of it open: the
+// kernel would ask it while it waits. Opening clone makes a conversation and
+// opening listen waits for one, so a walk that opens every file (grep -r) leaves
+// traces; those of clone go away after a minute.
+//
 // Left out on purpose: extended attributes, locks and hard links; READDIRPLUS,
 // which would make an inode for each name of a plain ls; and mounting without
 // root.

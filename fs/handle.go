@@ -12,9 +12,9 @@ import (
 	"slashnet/wire"
 )
 
-// maxHandles is how many files may be open at a time: ten per conversation of a
-// stack that is full.
-const maxHandles = 1 << 20
+// maxHandles is how many files may be open at a time: two per conversation of a
+// stack that is full, or some 100 MiB.
+const maxHandles = 400_000
 
 // maxSnapshots is how many bytes the texts and listings of open files may take
 // together.

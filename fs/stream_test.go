@@ -126,6 +126,27 @@ func TestBulk(t *testing.T) {
 	})
 }
 
+// With too many blocks out, bytes are copied instead of handed over.
+func TestBulkWhenBlocksAreScarce(t *testing.T) {
+	w := newWorld(t)
+	var taken []*wire.Buf
+	for range maxLentBlocks + 1 {
+		taken = append(taken, w.srv.blocks.get())
+	}
+	a, b := w.pair()
+	w.want(fmt.Sprintf(`f=$(mktemp); seq 400000 >$f; cd $NET/tcp
+		(dd if=$f of=%d/data bs=1M status=none; echo close >%d/ctl) &
+		cat %d/data | cmp - $f && echo same; wait; rm $f`, a, a, b), "same\n")
+	for _, b := range taken {
+		b.Release()
+	}
+	w.srv.blocks.mu.Lock()
+	defer w.srv.blocks.mu.Unlock()
+	if w.srv.blocks.out != 1 || len(w.srv.blocks.idle) > maxIdleBlocks {
+		t.Errorf("%d blocks are out, %d idle", w.srv.blocks.out, len(w.srv.blocks.idle))
+	}
+}
+
 // Writers that wait keep no block of a megabyte each.
 func TestWaitingWritersAreSmall(t *testing.T) {
 	w := newWorld(t)
