@@ -160,6 +160,29 @@ func TestDialNoNeighbour(t *testing.T) {
 	})
 }
 
+// Nobody answers at all: time ends the attempt, after three minutes or more (RFC
+// 9293 §3.8.3). If a router has said why, that is the reason given.
+func TestDialTimesOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, _ := pair(t)
+		must(t, a.WriteARP("add 10.0.0.77 020000000077"))
+		began := time.Now()
+		_, err := a.Dial("tcp", "10.0.0.77:80")
+		opError(t, err, "dial", syscall.ETIMEDOUT)
+		if timeout, ok := err.(net.Error); !ok || !timeout.Timeout() || time.Since(began) < 3*time.Minute {
+			t.Errorf("%v after %v, want a time-out", err, time.Since(began))
+		}
+
+		a, _, _ = routed(t, 0)
+		began = time.Now()
+		_, err = a.Dial("tcp", "10.0.2.77:80")
+		opError(t, err, "dial", syscall.EHOSTUNREACH)
+		if time.Since(began) < 3*time.Minute || !strings.HasSuffix(err.Error(), "host unreachable: says 10.0.1.254") {
+			t.Errorf("%v after %v", err, time.Since(began))
+		}
+	})
+}
+
 func TestDialContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, _ := pair(t)
