@@ -137,25 +137,22 @@ func (pr *protocol) inTimeWait(name string) bool {
 // rows are the conversations after a number, those in TIME-WAIT among them.
 func (pr *protocol) rows(after, max int) []Info {
 	at, _ := slices.BinarySearchFunc(pr.order, after+1, byNum)
+	live, ended := pr.order[at:], pr.waits.after(after)
 	var rows []Info
-	for _, c := range pr.order[at:] {
-		if len(rows) == max {
-			break
+	for len(rows) < max && len(live)+len(ended) > 0 {
+		if len(ended) == 0 || len(live) > 0 && live[0].num < ended[0].num {
+			if c := live[0]; pr.convs[c.num] == c {
+				rows = append(rows, c.info())
+			}
+			live = live[1:]
+			continue
 		}
-		if pr.convs[c.num] == c {
-			rows = append(rows, c.info())
+		if r := ended[0]; !r.gone {
+			rows = append(rows, r.info(pr))
 		}
+		ended = ended[1:]
 	}
-	if len(pr.waits.byNum) == 0 {
-		return rows
-	}
-	for _, w := range pr.waits.byNum {
-		if w.num > after {
-			rows = append(rows, w.info(pr))
-		}
-	}
-	slices.SortFunc(rows, func(a, b Info) int { return cmp.Compare(a.Num, b.Num) })
-	return rows[:min(max, len(rows))]
+	return rows
 }
 
 // idle reports whether no connection is left that a peer would miss.

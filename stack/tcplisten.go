@@ -4,7 +4,9 @@ package stack
 // in TIME-WAIT. tcpInput calls tcpListen, tcpSettle tcpArrived.
 
 import (
+	"cmp"
 	"net/netip"
+	"slices"
 	"time"
 
 	"slashnet/stack/neterr"
@@ -109,6 +111,7 @@ type timeWaits struct {
 	byNum   map[int]*timeWait
 	byTuple map[tuple]*timeWait
 	order   []*timeWait
+	listed  []*timeWait // in the order of their numbers, with holes
 	timer   timer
 }
 
@@ -124,10 +127,23 @@ func (w *timeWaits) add(c *Conv) {
 		w.stack.counts.Tables.TimeWaitsDropped++
 		w.forget(w.order[0])
 	}
-	r := &timeWait{num: c.num, flow: tuple{c.local, c.remote}, owner: c.owner, tcp: c.tcb.TimeWait(w.stack.now), since: w.stack.now}
+	w.enter(&timeWait{num: c.num, flow: tuple{c.local, c.remote}, owner: c.owner, tcp: c.tcb.TimeWait(w.stack.now), since: w.stack.now})
+}
+
+func (w *timeWaits) enter(r *timeWait) {
 	w.byNum[r.num], w.byTuple[r.flow] = r, r
 	w.order = append(w.order, r)
+	at, _ := slices.BinarySearchFunc(w.listed, r.num, waitByNum)
+	w.listed = slices.Insert(w.listed, at, r)
 	w.stack.file(&w.timer)
+}
+
+func waitByNum(r *timeWait, num int) int { return cmp.Compare(r.num, num) }
+
+// after are the records after a number, and holes where some have gone.
+func (w *timeWaits) after(num int) []*timeWait {
+	at, _ := slices.BinarySearchFunc(w.listed, num+1, waitByNum)
+	return w.listed[at:]
 }
 
 // input is a segment for a record; true: the record has gone and the segment, a
@@ -153,6 +169,9 @@ func (w *timeWaits) forget(r *timeWait) {
 	fx := w.stack.effects
 	fx.gone = append(fx.gone, goneConv{w.proto.num, r.num, ""})
 	w.trim()
+	if len(w.listed) > 2*len(w.byNum)+compactAfter {
+		w.listed = slices.DeleteFunc(w.listed, func(r *timeWait) bool { return r.gone })
+	}
 }
 
 // trim takes what has gone off the front.

@@ -136,6 +136,11 @@ func (s *Stack) up(p *packet) {
 			i.drops.add(p.bad)
 			return
 		}
+	case p.bad == dropBadHeader:
+		s.counts.IP.InReceives++
+		s.counts.IP.InHdrErrors++
+		i.drops.add(p.bad)
+		return
 	case p.bad != 0:
 		i.drops.add(p.bad)
 		return

@@ -66,6 +66,9 @@ func TestGarbage(t *testing.T) {
 	if dropped < 1000 {
 		t.Errorf("only %d frames were dropped", dropped)
 	}
+	if stat(t, n, "stats", "InHdrErrors") == 0 {
+		t.Error("no bad IP header was counted")
+	}
 	if after-before > garbageMemory {
 		t.Errorf("the daemon grew by %d bytes, want at most %d", after-before, garbageMemory)
 	}
