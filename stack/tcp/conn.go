@@ -223,7 +223,7 @@ func (c *Conn) fit(mtu int) int {
 	if c.capMSS > 0 {
 		n = min(n, c.capMSS)
 	}
-	return min(max(n, minMSS), 65535)
+	return min(max(n, minMSS), 65535-c.ipHeader-wire.TCPLen)
 }
 
 // defaultMSS is for a peer that does not say: RFC 9293 §3.7.1, MUST-15.

@@ -24,6 +24,7 @@ func TestMSS(t *testing.T) {
 		{"small peer", 1500, 20, 0, "mss 1000", 1460, 1000},
 		{"large peer", 1500, 20, 0, "mss 9000", 1460, 1460},
 		{"user's limit", 1500, 20, 900, "mss 1460", 900, 900},
+		{"loopback", 65536, 20, 0, "mss 65495", 65495, 65495},
 		{"absurd", 1500, 20, 0, "mss 1", 1460, minMSS},
 	} {
 		s := newScript(t, nil)
@@ -34,10 +35,10 @@ func TestMSS(t *testing.T) {
 		}
 		s.inject("S. 0 ack 1 " + tc.syn)
 		s.expect(". 1 ack 1", tc.name)
-		s.write(3000)
+		s.write(100000)
 		var seg Segment
 		s.c.Output(s.now, &seg)
-		if seg.MSS != tc.send {
+		if seg.MSS != tc.send || seg.Len < tc.send {
 			t.Errorf("%s: segments of %d, want %d", tc.name, seg.MSS, tc.send)
 		}
 		seg.Release()

@@ -32,7 +32,7 @@ type flight struct {
 
 // maxLegs bounds the list: SACK blocks of strange shape cut legs, and a peer may
 // be hostile. Beyond it they are not cut any more, which only costs exactness.
-const maxLegs = 8192
+const maxLegs = 4096
 
 // A delivery is what an acknowledgement has told us of legs that arrived.
 type delivery struct {

@@ -77,6 +77,7 @@ type end struct {
 	closeAt  bool          // close the write half when all is written
 	sawEOF   bool
 	slow     bool // reads little at a time
+	changes  int  // of the path's MTU, and of the sizes of buffers meanwhile
 	edge     wire.Seq
 	hasEdge  bool
 	started  bool
@@ -236,6 +237,13 @@ func (w *world) check(e *end) {
 	for _, r := range c.recvq.ready.all() {
 		unread += len(r.b)
 	}
+	held := unread
+	for _, r := range c.recvq.ready.all() {
+		held += r.extra
+	}
+	if held != c.recvq.held {
+		fail("held %d, counted %d", c.recvq.held, held)
+	}
 	if unread != c.recvq.unread {
 		fail("unread %d, counted %d", c.recvq.unread, unread)
 	}
@@ -287,6 +295,19 @@ func (e *end) use() {
 		if e.wrote += took; took < n || w.rnd.IntN(4) == 0 {
 			break
 		}
+	}
+	fickle := 1000
+	if e.changes > 0 {
+		fickle = w.rnd.IntN(300)
+	}
+	switch fickle {
+	case 0:
+		e.changes--
+		e.SetMTU(w.now, 300+w.rnd.IntN(1400))
+	case 1:
+		e.SetReceiveBuffer(4096 << w.rnd.IntN(8))
+	case 2:
+		e.SetSendBuffer(4096 << w.rnd.IntN(8))
 	}
 	if e.wrote == e.want && e.closeAt {
 		e.CloseWrite(w.now)
@@ -443,6 +464,7 @@ func runTransfer(t testing.TB, seed uint64) {
 	a.want, b.want = 1+r.IntN(1<<(1+r.IntN(21))), 1+r.IntN(1<<(1+r.IntN(16)))
 	a.closeAt, b.closeAt = true, true
 	a.slow, b.slow = r.IntN(3) == 0, r.IntN(3) == 0
+	a.changes, b.changes = r.IntN(5), r.IntN(5)
 	a.SetNoDelay(r.IntN(2) == 0)
 	a.SetCork(r.IntN(5) == 0)
 	a.Open(w.now, w.setup(1500))
