@@ -149,6 +149,20 @@ func TestPermanentNeighbour(t *testing.T) {
 	}
 }
 
+// Somebody else has our address: the log says who, once in a while.
+func TestAddressConflict(t *testing.T) {
+	a, b := newHost(t, Config{}), newHost(t, Config{})
+	_, thief := join(t, a, "10.0.0.1/24", b, "10.0.0.1/24", nic.Options{})
+	must(t, thief.Ctl("add 10.0.0.2/24"))
+	c := clone(t, b, wire.UDP)
+	command(t, c, "ignoreadvice\nconnect 10.0.0.7:9")
+	write(t, c, []byte("x")) // b asks for 10.0.0.7, as 10.0.0.1
+	must(t, a.Sync())
+	if got := a.LogText(); strings.Count(got, "uses our address 10.0.0.1") != 1 {
+		t.Errorf("the log says\n%s", got)
+	}
+}
+
 // At most a burst of errors, then so many a second, and what was held back is
 // counted (RFC 1812 §4.3.2.8).
 func TestErrorsAreLimited(t *testing.T) {

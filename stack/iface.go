@@ -75,7 +75,7 @@ func (s *Stack) CloneIface() (*Iface, error) {
 func (s *Stack) newIface() (*Iface, error) {
 	for n := range MaxIfaces {
 		if s.ifaces[n] == nil {
-			i := &Iface{stack: s, num: n, cloned: s.now}
+			i := &Iface{stack: s, num: n, cloned: s.now, complained: -complainEvery}
 			i.timer.what = i
 			s.ifaces[n] = i
 			return i, nil
