@@ -15,11 +15,9 @@ import (
 	"slashnet/wire"
 )
 
-// readers is how many goroutines read /dev/fuse. A second one costs a fifth of
-// the uploads and 60 % of latency on two cores, as they hand the descriptor to
-// and fro. interrupt relies on there being one.
-const readers = 1
-
+// serve reads requests until the tree is unmounted. One goroutine does: a second
+// reader costs a fifth of the uploads and 60 % of latency on two cores, as they
+// hand the descriptor to and fro; and interrupt relies on there being one.
 func (s *Server) serve() error {
 	out := make([]byte, blockLen)
 	for {

@@ -115,9 +115,7 @@ func (s *Server) start() {
 	s.notes.start(s.dev)
 	s.jobs.start()
 	s.stack.OnConvGone(s.convGone)
-	for range readers {
-		go s.run()
-	}
+	go s.run()
 }
 
 // run is the life of the loop, and the end of everything.
