@@ -149,7 +149,11 @@ func (c *Conn) countDuplicates(d *delivery, acked int, dup bool) bool {
 	switch {
 	case dup:
 		c.dups++
-		n := min(c.mss, int(c.nxt-c.una)-c.flight.lost-c.dupBytes-1)
+		most := int(c.nxt-c.una) - c.flight.lost - 1
+		if c.phase != recovery {
+			most = min(most, dupThresh*c.mss) // RFC 3042: no more on trust
+		}
+		n := min(c.mss, most-c.dupBytes)
 		c.dupBytes += max(n, 0)
 		d.bytes += max(n, 0)
 		// step 1: not for what was in flight at the last loss
