@@ -78,7 +78,7 @@ func clientNonblock(net string, args []string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := unix.Write(clone, []byte("connect "+nowhere)); err != unix.EINPROGRESS {
+	if _, err := unix.Write(clone, []byte("connect "+nowhere)); err != unix.EAGAIN {
 		return fmt.Errorf("connect gave %v", err)
 	}
 	p := []unix.PollFd{{Fd: int32(clone), Events: unix.POLLOUT}}
@@ -116,7 +116,7 @@ func clientCalls(net string, _ []string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := unix.Write(c, []byte("connect 127.0.0.1:7070")); err != nil && err != unix.EINPROGRESS {
+	if _, err := unix.Write(c, []byte("connect 127.0.0.1:7070")); err != nil && err != unix.EAGAIN {
 		return err
 	}
 	if n, err := unix.Poll(p, 2000); n != 1 || err != nil {

@@ -39,6 +39,7 @@ type Conv struct {
 	local, remote netip.AddrPort // as the user has set or got them
 	bound         netip.AddrPort // by the verb bind, for a later connect
 	connectErr    error          // how the last connect failed
+	failedTo      netip.AddrPort // where it went to, until somebody was told
 	cause         error          // why it is hung up; nil: gracefully
 	lastErr       string         // the words for the file err
 

@@ -130,6 +130,7 @@ func (c *Conv) connectEnded() (done bool, err error) {
 		}
 		return true, neterr.Aborted
 	}
+	c.failedTo = netip.AddrPort{}
 	return true, c.connectErr
 }
 
@@ -196,6 +197,15 @@ func joinPort(args []string) []string {
 	return args
 }
 
+// outcomeFor is how long the outcome of a connect that nobody waited for is kept
+// for whoever writes the same line again.
+const outcomeFor = 5 * time.Second
+
+// connectVerb begins to connect. Without O_NONBLOCK its operation waits for the
+// end of it. With it the write gets EAGAIN, and the same line written again, once
+// poll says that it can be, gets the outcome. So Go's os.WriteFile, which makes
+// every file that polls nonblocking by itself, connects; EINPROGRESS would be an
+// error to it.
 func (c *Conv) connectVerb(u User, args []string) (done bool, err error) {
 	if c.proto.num != wire.ICMP {
 		args = joinPort(args)
@@ -219,6 +229,9 @@ func (c *Conv) connectVerb(u User, args []string) (done bool, err error) {
 			return true, neterr.Connecting.With("to %v", bang(c.remote))
 		}
 		return true, neterr.InUse.With("connected to %v", bang(c.remote))
+	}
+	if c.phase == idle && c.failedTo == remote && c.stack.now < c.changed+outcomeFor {
+		return c.connectEnded()
 	}
 	was := c.bound
 	if len(args) == 2 {

@@ -378,8 +378,8 @@ func TestConnectAgain(t *testing.T) {
 			t.Errorf("connect elsewhere meanwhile: %v, want EALREADY", err)
 		}
 		op := do(t, a, &Op{Kind: OpCtl, Conv: c, Data: []byte("connect 10.0.0.2:80"), NonBlock: true})
-		if !errors.Is(op.Err, syscall.EINPROGRESS) {
-			t.Errorf("without waiting: %v, want EINPROGRESS", op.Err)
+		if !errors.Is(op.Err, syscall.EAGAIN) {
+			t.Errorf("without waiting: %v, want EAGAIN", op.Err)
 		}
 		a.Cancel(again.op, syscall.EINTR)
 		if err := wait(t, again).Err; err != syscall.EINTR {
@@ -391,5 +391,45 @@ func TestConnectAgain(t *testing.T) {
 		if err := ctl(t, c, "connect 10.0.0.2:81"); !errors.Is(err, syscall.EISCONN) {
 			t.Errorf("connect elsewhere when connected: %v, want EISCONN", err)
 		}
+	})
+}
+
+// Without waiting a connect is begun by one write, and its outcome is the answer
+// to the same write again: once.
+func TestConnectWithoutWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := pair(t)
+		_, err := b.Listen("tcp", ":80")
+		must(t, err)
+		for _, want := range []struct {
+			line string
+			err  error
+		}{{"connect 10.0.0.2:81", syscall.ECONNREFUSED}, {"connect 10.0.0.2:80", nil}} {
+			c := clone(t, a, wire.TCP)
+			again := func() error {
+				return do(t, a, &Op{Kind: OpCtl, Conv: c, Data: []byte(want.line), NonBlock: true}).Err
+			}
+			if err := again(); !errors.Is(err, syscall.EAGAIN) {
+				t.Errorf("%s: %v, want EAGAIN", want.line, err)
+			}
+			synctest.Wait()
+			if c.Ready()&ReadyOut == 0 {
+				t.Errorf("%s: poll does not say that it has ended", want.line)
+			}
+			if err := again(); !errors.Is(err, want.err) {
+				t.Errorf("%s again: %v, want %v", want.line, err, want.err)
+			}
+			if err := again(); want.err != nil && !errors.Is(err, syscall.EAGAIN) {
+				t.Errorf("%s a third time: %v, want a new attempt", want.line, err)
+			}
+			c.Drop()
+		}
+		op := do(t, a, &Op{Kind: OpDial, Proto: wire.TCP, Addr: "10.0.0.2:80", NonBlock: true})
+		must(t, op.Err)
+		synctest.Wait()
+		if got := op.Call.Info().State; got != "Established" {
+			t.Errorf("a dial that does not wait is %s", got)
+		}
+		op.Call.Drop()
 	})
 }

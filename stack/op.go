@@ -34,7 +34,7 @@ type Op struct {
 	Addr     string        // OpDial, OpAccept
 	User     User          // who asks
 	Detached bool          // OpListen: the call lives without handles
-	NonBlock bool          // answer at once, neterr.TryAgain where it would wait
+	NonBlock bool          // answer at once, neterr.TryAgain where it would wait; see connectVerb
 	Max      int           // OpRead: most bytes wanted
 	Data     []byte        // OpWrite, OpCtl
 	Buf      *wire.Buf     // OpWrite: the block that Data lies in, which may be held
@@ -208,8 +208,8 @@ func (s *Stack) try(op *Op) (done bool) {
 	if !done && op.NonBlock {
 		done, err = true, neterr.TryAgain
 		switch {
-		case op.Kind == OpCtl && op.started || op.Kind == OpDial:
-			err = neterr.InProgress
+		case op.Kind == OpDial:
+			op.Call, err = op.Conv, nil // its reads and writes will say how it went
 		case op.Kind == OpWrite && op.N > 0:
 			err = nil
 		case op.Kind == OpListen || op.Kind == OpAccept:

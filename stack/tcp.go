@@ -125,7 +125,7 @@ func (s *Stack) tcpClosed(c *Conv) {
 		if soft := c.tcb.SoftErr(); soft != nil && err == neterr.TimedOut {
 			err = neterr.TimedOut.With("%v", soft)
 		}
-		c.connectErr = err
+		c.connectErr, c.failedTo = err, c.remote
 		c.fail(fmt.Errorf("%w: connect to %v", err, bang(c.remote)))
 		c.tcb.Free()
 		c.tcb = nil

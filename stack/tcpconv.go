@@ -107,6 +107,8 @@ func (s *Stack) tcpRead(c *Conv, op *Op) (done bool, err error) {
 	switch {
 	case c.phase == announced:
 		return true, neterr.NotConnected.With("tcp/%d is announced: open its listen to take a call", c.num)
+	case c.phase == idle && c.connectErr != nil:
+		return true, c.connectErr
 	case c.tcb == nil && c.phase == idle:
 		return true, neterr.NotConnected.With("write `connect HOST:PORT` to the ctl of tcp/%d first", c.num)
 	case c.tcb == nil:
@@ -151,6 +153,8 @@ const answerFirst = 64 << 10
 // limit.
 func (s *Stack) tcpWrite(c *Conv, op *Op) (done bool, err error) {
 	switch {
+	case c.phase == idle && c.connectErr != nil:
+		return true, c.connectErr
 	case c.phase == idle:
 		return true, neterr.NotConnected.With("write `connect HOST:PORT` to the ctl of tcp/%d first", c.num)
 	case c.phase == announced:

@@ -88,7 +88,6 @@ var (
 	// The life of a conversation.
 	InUse        = &Error{"connection in use", syscall.EISCONN}
 	Connecting   = &Error{"connection in progress", syscall.EALREADY}
-	InProgress   = &Error{"connection started", syscall.EINPROGRESS}
 	AddrInUse    = &Error{"address in use", syscall.EADDRINUSE}
 	NoPorts      = &Error{"no ports available", syscall.EADDRINUSE}
 	NotLocal     = &Error{"not a local IP address", syscall.EADDRNOTAVAIL}
