@@ -552,7 +552,7 @@ func TestSetMTU(t *testing.T) {
 	s.c.SetMTU(s.now, 50)
 	s.expectIdle("below 68: a lie")
 	s.c.SetMTU(s.now, 2000)
-	s.expectIdle("the peer takes no more than 1460")
+	s.expectIdle("not lower")
 	s.c.SetMTU(s.now, 1040)
 	s.expect("P. 1:4001 ack 1", "again at once")
 	if s.last.MSS != 1000 {
@@ -564,7 +564,10 @@ func TestSetMTU(t *testing.T) {
 	s.inject(". 1 ack 4001")
 	s.c.SetMTU(s.now, 1500)
 	s.write(1460)
-	s.expect(". 4001:5461 ack 1", "it may rise again")
+	s.expect("P. 4001:5461 ack 1", "more data")
+	if s.last.MSS != 1000 {
+		t.Errorf("segments of %d: an ICMP message has raised the MTU", s.last.MSS)
+	}
 }
 
 // A segment has room for so many blocks; the rest goes in the next one.

@@ -80,17 +80,16 @@ func (c *Conn) EOF() bool { return (c.finTaken || c.noReader) && c.recvq.unread 
 // so that an ICMP message that quotes it is believable: RFC 5927 §4.1.
 func (c *Conn) Quoted(seq wire.Seq) bool { return !seq.Less(c.una) && !c.nxt.Less(seq) }
 
-// SetMTU says that the path MTU is another: RFC 1191, RFC 8201. When it fell,
-// what is in flight and too large goes again at once, in smaller segments; this
-// is no congestion.
+// SetMTU lowers the path MTU: RFC 1191, RFC 8201; a higher one than before is
+// ignored. What is in flight and too large goes again at once, in smaller
+// segments; this is no congestion.
 func (c *Conn) SetMTU(now time.Duration, mtu int) {
-	if mtu < MinMTU || c.state == Closed {
+	if mtu < MinMTU || mtu >= c.mtu || c.state == Closed {
 		return
 	}
 	was := c.mss
 	c.mtu = mtu
 	c.mss = max(min(c.peerMSS, c.fit(mtu)), minMSS)
-	c.cwnd = max(c.cwnd, c.mss)
 	if c.mss >= was || !c.state.synchronised() {
 		return
 	}
