@@ -44,7 +44,6 @@ type Iface struct {
 	scratch  *outFrame   // an empty one, for whoever asks an engine next
 	starving atomic.Bool // connections wait for room
 	starved  []*Conv
-	flushing bool // on the effects list
 
 	parsed     []packet      // of the batch that is being received
 	complained time.Duration // when the log was told of an address conflict

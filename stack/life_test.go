@@ -118,10 +118,10 @@ func TestDetachedUnused(t *testing.T) {
 func TestDetachedKeep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := pair(t)
-		c, peer := called(t, a, b)
+		c, _ := called(t, a, b)
 		ends(t, c, time.Hour)
 
-		c, peer = called(t, a, b)
+		c, peer := called(t, a, b)
 		command(t, c, "keep 10")
 		time.Sleep(9 * time.Second)
 		peer.Write([]byte("traffic prolongs it"))

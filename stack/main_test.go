@@ -107,15 +107,6 @@ func wait(t testing.TB, r running) *Op {
 	return r.op
 }
 
-func (r running) ended() bool {
-	select {
-	case <-r.done:
-		return true
-	default:
-		return false
-	}
-}
-
 // clone is a conversation, held by the test.
 func clone(t testing.TB, s *Stack, p wire.Proto) *Conv {
 	t.Helper()
