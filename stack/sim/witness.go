@@ -32,6 +32,7 @@ type stream struct {
 	heardSyn  bool
 	irs       wire.Seq // of the other direction
 	heardMax  wire.Seq // one past the furthest that reached him
+	stamp     uint32   // newest timestamp that reached him
 	una       wire.Seq // highest acknowledgement that reached him and counts
 	allowance wire.Seq // right edge of the window that he was told of
 	told      bool
@@ -163,8 +164,11 @@ func (w *witness) judge(s *segment) string {
 	if out.heardMax.Less(h.Ack) {
 		return fmt.Sprintf("acknowledges %d, %d bytes more than reached it", h.Ack, h.Ack.Sub(out.heardMax))
 	}
-	// RFC 9293 §3.8.6: the right edge does not move left. After the peer's FIN there
-	// is no window to speak of.
+	// RFC 9293 §3.8.6: the right edge does not move left. Only that of a SYN that is
+	// sent again may have to: its window is not scaled (RFC 7323 §2.2).
+	if h.Flags&wire.SYN != 0 && out.offered {
+		return ""
+	}
 	edge := h.Ack.Add(out.window(back, h))
 	if out.offered && edge.Less(out.edge) {
 		return fmt.Sprintf("the window's right edge moves left by %d, to %d", out.edge.Sub(edge), edge)
@@ -211,11 +215,15 @@ func (w *witness) heard(h *Host, frame []byte) {
 	in, his := w.stream(s.flow), w.stream(s.flow.back())
 	if s.h.Flags&wire.SYN != 0 && (!his.heardSyn || s.h.Seq != his.irs) {
 		his.heardSyn, his.irs, his.heardMax, his.told = true, s.h.Seq, s.h.Seq, false
+		his.stamp = s.h.Options.TSVal
 	}
 	if !his.heardSyn || s.h.Flags&wire.RST != 0 {
 		return
 	}
-	fresh := !s.h.Seq.Less(his.heardMax)
+	fresh := !s.h.Seq.Less(his.heardMax) && int32(s.h.Options.TSVal-his.stamp) >= 0
+	if s.h.Options.HasTimestamps && int32(s.h.Options.TSVal-his.stamp) > 0 {
+		his.stamp = s.h.Options.TSVal
+	}
 	if his.heardMax.Less(s.end()) {
 		his.heardMax = s.end()
 	}
@@ -227,7 +235,7 @@ func (w *witness) heard(h *Host, frame []byte) {
 		his.una, his.allowance, his.told = s.h.Ack, edge, true
 	}
 	// RFC 9293 §3.10.7.4, first: the acknowledgement of an old segment, such as a
-	// keep-alive, is not looked at.
+	// keep-alive or one that RFC 7323 §5 knows by its timestamp, is not looked at.
 	if fresh && his.una.Less(s.h.Ack) {
 		his.una = s.h.Ack
 	}
