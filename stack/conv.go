@@ -310,7 +310,7 @@ func (c *Conv) ErrText() string {
 
 // fail notes an error for the file err and the log.
 func (c *Conv) fail(err error) {
-	c.lastErr = err.Error()
+	c.lastErr = clean(err.Error())
 	c.stack.logf("%s/%d: %v", c.proto.name, c.num, err)
 }
 

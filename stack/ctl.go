@@ -31,6 +31,9 @@ func ctlLines(data []byte) ([]string, error) {
 	}
 	var lines []string
 	for line := range strings.SplitSeq(strings.TrimSuffix(string(data), "\n"), "\n") {
+		if strings.TrimSpace(line) == "" {
+			return nil, neterr.ShortControl.With("a verb is wanted: %s", verbList)
+		}
 		if err := checkLine(line); err != nil {
 			return nil, err
 		}
@@ -46,7 +49,7 @@ func checkLine(line string) error {
 	case !utf8.ValidString(line) || strings.ContainsFunc(line, func(r rune) bool { return r < ' ' && r != '\t' && r != '\r' || r == 0x7f }):
 		return neterr.BadArg.With("%q: not a line of text", clip(line))
 	case strings.TrimSpace(line) == "":
-		return neterr.ShortControl.With("a verb is wanted: %s", verbList)
+		return neterr.ShortControl.With("the line is empty")
 	}
 	return nil
 }
@@ -141,9 +144,6 @@ func (c *Conv) command(op *Op, line string) (done bool, err error) {
 	w, err := words(line)
 	if err != nil {
 		return true, err
-	}
-	if len(w) == 0 {
-		return true, neterr.ShortControl.With("a verb is wanted: %s", verbList)
 	}
 	verb, args := w[0], w[1:]
 	if c.phase == hungup && verb != "hangup" && verb != "close" {

@@ -5,6 +5,8 @@ package stack
 import (
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // logBytes is the size of the ring, as on Plan 9.
@@ -18,9 +20,9 @@ type logRing struct {
 func (r *logRing) add(at time.Time, line string) {
 	const most = 1 << 10
 	if len(line) > most {
-		line = line[:most] + "..."
+		line = strings.ToValidUTF8(line[:most], "") + "..."
 	}
-	line = at.Format("15:04:05.000 ") + strings.ToValidUTF8(strings.Map(printable, line), "?") + "\n"
+	line = at.Format("15:04:05.000 ") + line + "\n"
 	r.lines = append(r.lines, line)
 	r.bytes += len(line)
 	for r.bytes > logBytes {
@@ -30,12 +32,15 @@ func (r *logRing) add(at time.Time, line string) {
 	}
 }
 
-// printable keeps control characters of users out of other users' terminals.
-func printable(r rune) rune {
-	if r < ' ' || r == 0x7f {
-		return '?'
-	}
-	return r
+// clean keeps what is not for print, in what users wrote, out of other users'
+// terminals.
+func clean(line string) string {
+	return strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, line)
 }
 
 // LogText is what the ring holds.

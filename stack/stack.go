@@ -143,7 +143,7 @@ func (s *Stack) wall(at time.Duration) time.Time { return s.start.Add(at) }
 
 // logf writes a line to the log.
 func (s *Stack) logf(format string, args ...any) {
-	line := fmt.Sprintf(format, args...)
+	line := clean(fmt.Sprintf(format, args...))
 	s.log.add(s.wall(s.now), line)
 	if s.cfg.Log != nil {
 		s.effects.logs = append(s.effects.logs, line)
