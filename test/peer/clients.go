@@ -26,6 +26,8 @@ var clients = map[string]func(args []string) error{
 	"call":         call,
 	"hold":         hold,
 	"readers":      readers,
+	"write":        write,
+	"vandal":       vandal,
 }
 
 func clientNames() []string { return slices.Sorted(maps.Keys(clients)) }
