@@ -83,7 +83,7 @@ func (s *Stack) tcpStart(c *Conv, to path) {
 	// call is told from the past of the one in TIME-WAIT.
 	c.tcb = tcp.NewConn(s.knobs.tcp, func() uint64 { return s.hash('t', tuple{c.local, c.remote}) })
 	c.opts.apply(c.tcb, s.now)
-	c.settled = tcp.Closed
+	c.settled = tcp.Listen // where no engine ever is: a SYN and its RST may come in one batch
 	c.proto.flows[tuple{c.local, c.remote}] = c
 	s.touch(c)
 }
