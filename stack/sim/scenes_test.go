@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"slashnet/nic"
 	"slashnet/stack"
 	"slashnet/stack/neterr"
 	"slashnet/wire"
@@ -341,4 +342,32 @@ func TestIdleIsQuiet(t *testing.T) {
 	}
 	call.Drop()
 	callee.Drop()
+}
+
+// TestSynAndReset: calls that are reset in the very batch that brings them leave
+// nothing behind and take no place of the backlog.
+func TestSynAndReset(t *testing.T) {
+	w := scene(t)
+	forger, b := &sink{w: w}, w.Host("b")
+	w.Link(forger, b.At("10.0.0.2/24"), Cable{})
+	must(t, b.WriteARP("add 10.0.0.1 "+forger.port.MAC().String()))
+	l := conv(t, b, wire.TCP, "announce 5000", "backlog 4")
+	for n := range 10 {
+		f := flow{netip.AddrPortFrom(netip.MustParseAddr("10.0.0.1"), uint16(4000+n)), netip.MustParseAddrPort("10.0.0.2:5000")}
+		for _, h := range []wire.TCPHeader{{Seq: 1, Flags: wire.SYN, Window: 5000}, {Seq: 2, Flags: wire.RST}} {
+			segment := frame(f, h, nil)
+			to := forger.port.peer.MAC()
+			copy(segment, to[:])
+			forger.port.Send(&nic.Frame{Head: segment})
+		}
+		must(t, w.Run(time.Second))
+	}
+	must(t, w.Quiet(time.Hour))
+	if n := b.Stat("conversations"); n != 1 {
+		t.Errorf("%d conversations are open; the listener is one, the rest are calls that nobody made", n)
+	}
+	if n := b.TCPStat("SynsDropped"); n != 0 {
+		t.Errorf("%d calls found the backlog full", n)
+	}
+	l.Drop()
 }
