@@ -82,6 +82,15 @@ func TestBulk(t *testing.T) {
 	}
 }
 
+// TestBulkBothWays is a Go program that reads and writes one descriptor at once.
+func TestBulkBothWays(t *testing.T) {
+	n := world(t)
+	out, err := n.TryFor(bulkTime, peer(t), "both-at-once", filepath.Join(n.Root, "tcp/dial", netns.HostAddr+":7"), fmt.Sprint(256<<20))
+	if err != nil || out != "ok\n" {
+		t.Errorf("%v, %q", err, out)
+	}
+}
+
 // TestKilledClients kills clients at random moments; nothing of them stays.
 func TestKilledClients(t *testing.T) {
 	const (

@@ -152,6 +152,9 @@ func (n *Net) unmount() {
 		abort(n.t, n.device)
 		host(n.t, "umount", "-l", n.Root)
 	}
+	if strings.Contains(n.daemon.Output(), "WARNING: DATA RACE") {
+		n.t.Error("the daemon has a data race")
+	}
 	if n.t.Failed() {
 		n.t.Logf("the daemon said:\n%s", n.daemon.Output())
 	}
