@@ -52,13 +52,13 @@ type Conn struct {
 	rst  rst
 	user options
 
-	lastRecv, lastSend, lastData time.Duration
-	progress                     time.Duration // of una, or when the flight began
-	zeroSince, troubleSince      time.Duration
-	probedAt                     time.Duration // by the last window probe
-	challenges                   int           // in the period that began at challengeFrom
-	challengeFrom                time.Duration
-	count                        traffic
+	lastRecv, lastSend      time.Duration
+	progress                time.Duration // of una, or when the flight began
+	zeroSince, troubleSince time.Duration
+	probedAt                time.Duration // by the last window probe
+	challenges              int           // in the period that began at challengeFrom
+	challengeFrom           time.Duration
+	count                   traffic
 }
 
 // sendSpace is RFC 9293 §3.3.1, figure 3.

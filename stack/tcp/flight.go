@@ -28,6 +28,7 @@ type flight struct {
 	sacked int      // bytes
 	lost   int      // bytes
 	hint   wire.Seq // no leg before it is lost
+	last   time.Duration
 }
 
 // maxLegs bounds the list: SACK blocks of strange shape cut legs, and a peer may
@@ -46,7 +47,14 @@ type delivery struct {
 }
 
 func (f *flight) add(seq, end wire.Seq, now time.Duration) {
-	f.legs.push(leg{seq: seq, end: end, sent: now})
+	f.legs.push(leg{seq: seq, end: end, sent: f.stamp(now)})
+}
+
+// stamp is the time of a transmission. No two have the same, though a batch is
+// sent at one time: what was sent after what is the question that RACK asks.
+func (f *flight) stamp(now time.Duration) time.Duration {
+	f.last = max(now, f.last+1)
+	return f.last
 }
 
 // find is the index of the leg that holds seq.
@@ -217,6 +225,6 @@ func (f *flight) resend(i, n int, now time.Duration) {
 			n = l.len() // the list is full: take the rest as sent; a timeout will mend it
 		}
 	}
-	l.lost, l.resent, l.sent = false, true, now
+	l.lost, l.resent, l.sent = false, true, f.stamp(now)
 	f.lost -= n
 }

@@ -49,11 +49,11 @@ const calmRecoveries = 16
 
 // arrived notes one leg that has arrived, RFC 8985 §6.2 steps 1 to 3.
 func (r *rack) arrived(l *leg) {
-	took := r.now - l.sent
+	took := max(r.now-l.sent, 1)
 	switch {
 	case !l.resent:
 		if r.minRTT == 0 || took < r.minRTT {
-			r.minRTT = max(took, 1)
+			r.minRTT = took
 		}
 		if l.end.Less(r.high) {
 			r.reordered = true
@@ -84,7 +84,9 @@ func (c *Conn) reorderWindow() time.Duration {
 	if !c.rack.reordered && (c.phase != open || c.flight.sacked >= dupThresh*c.mss) {
 		return 0
 	}
-	return min(c.rack.minRTT/4*time.Duration(1+c.rack.mult), c.rtt.srtt)
+	// We differ: it grows in steps of the round trip as it is, since a segment that
+	// overtook others on both ways makes the least one useless.
+	return min(c.rack.minRTT/4+c.rtt.srtt/4*time.Duration(c.rack.mult), c.rtt.srtt)
 }
 
 // detectLoss marks what must be lost by now, and arms the timer for what may be

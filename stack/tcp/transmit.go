@@ -65,7 +65,6 @@ func (c *Conn) transmit(now time.Duration, seg *Segment) bool {
 	c.say.force = false
 	c.fill(now, seg, c.nxt, flags)
 	seg.Len, seg.MSS = n, mss
-	c.lastData = now
 	c.send(now, end)
 	return true
 }
@@ -89,13 +88,13 @@ func (c *Conn) send(now time.Duration, end wire.Seq) {
 
 // restart takes the window back after a pause of a timeout or more: RFC 5681 §4.1.
 func (c *Conn) restart(now time.Duration) {
-	if c.una != c.nxt || c.lastData == 0 {
+	if c.una != c.nxt {
 		return
 	}
-	if idle := now - c.lastData; idle > c.rtt.rto {
+	if idle := now - c.flight.last; idle > c.rtt.rto {
 		c.cwnd = min(c.cwnd, initialWindow(c.cfg.InitCwnd, c.mss))
 		c.cc.rested(idle)
-		c.lastData = now
+		c.flight.last = now
 	}
 }
 

@@ -38,6 +38,7 @@ type impairment struct {
 	delay, jitter     time.Duration
 	loss, dup, garble float64
 	merge             float64 // chance that a GSO segment arrives whole
+	early             float64 // chance to skip the delay
 	rate              int     // bytes per second, 0: no limit
 	queue             int     // bytes that the link queues
 }
@@ -186,6 +187,9 @@ func (w *world) carry(from *end, h wire.TCPHeader, payload []byte) {
 		at := max(w.now, from.busyTill) + w.imp.delay
 		if w.imp.jitter > 0 {
 			at += time.Duration(w.rnd.Int64N(int64(w.imp.jitter)))
+		}
+		if w.rnd.Float64() < w.imp.early {
+			at = w.now
 		}
 		w.order++
 		heap.Push(&w.net, packet{at: at, order: w.order, to: from.peer, h: h, payload: payload})
@@ -444,6 +448,9 @@ func runTransfer(t testing.TB, seed uint64) {
 	}
 	if r.IntN(2) == 0 {
 		imp.jitter = imp.delay
+	}
+	if r.IntN(3) == 0 {
+		imp.early = r.Float64() * 0.1
 	}
 	if r.IntN(3) > 0 {
 		imp.loss = r.Float64() * 0.2
