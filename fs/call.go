@@ -192,8 +192,7 @@ func (s *Server) openCall(in *fuse.OpenIn, n node, at place) {
 	}
 	c.op.Kind, c.op.Proto, c.op.Addr = stack.OpAccept, protos[n.proto()].num, name.text
 	if kind == dial {
-		// The open is the connect: before its end there is nothing to poll.
-		c.op.Kind, c.op.NonBlock = stack.OpDial, false
+		c.op.Kind = stack.OpDial
 	}
 	s.submit(c)
 }

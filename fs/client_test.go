@@ -85,6 +85,18 @@ func clientNonblock(net string, args []string) error {
 	if n, err := unix.Poll(p, 50); n != 0 || err != nil {
 		return fmt.Errorf("a connect under way is writable: %#x %v", p[0].Revents, err)
 	}
+	// A dial that cannot wait is open at once, and the attempt goes on.
+	dialled, err := unix.Open(filepath.Join(net, "tcp", "dial", nowhere), unix.O_RDWR|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	if _, err := unix.Write(dialled, b); err != unix.EAGAIN {
+		return fmt.Errorf("a write to what is not connected yet gave %v", err)
+	}
+	p[0] = unix.PollFd{Fd: int32(dialled), Events: unix.POLLOUT}
+	if n, err := unix.Poll(p, 50); n != 0 || err != nil {
+		return fmt.Errorf("a dial under way is writable: %#x %v", p[0].Revents, err)
+	}
 	return nil
 }
 

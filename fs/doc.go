@@ -49,8 +49,10 @@
 // while open. Several lines may be written at once; they are carried out in
 // order, and the first that fails is the answer.
 //
-// O_NONBLOCK is honoured at open, except of dial, and when set later; poll, select
-// and epoll work. A signal ends what waits, with EINTR if nothing has happened yet. `>` and
+// O_NONBLOCK is honoured at open and when set later; poll, select and epoll work.
+// A connect that may not wait gets EAGAIN and goes on; the same line written again,
+// once poll says so, gets its outcome. A dial that may not wait opens at once, and
+// its reads and writes say how it went. A signal ends what waits, with EINTR if nothing has happened yet. `>` and
 // `>>` are the same; the size, 4096 for every file, means nothing, and neither do
 // truncate and touch, which succeed. Creating a file fails with EACCES; removing,
 // renaming and linking with EPERM.

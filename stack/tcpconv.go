@@ -164,6 +164,8 @@ func (s *Stack) tcpWrite(c *Conv, op *Op) (done bool, err error) {
 			return true, nil
 		}
 		return true, neterr.Hungup
+	case c.phase == connecting:
+		return false, nil // whether anybody takes it is not known yet
 	}
 	rest := op.Data[op.N:]
 	n := 0
@@ -179,7 +181,7 @@ func (s *Stack) tcpWrite(c *Conv, op *Op) (done bool, err error) {
 		c.changed = s.now
 		s.touch(c)
 	}
-	done = op.N == len(op.Data) && (c.phase == connecting || c.tcb.Room() > 0)
+	done = op.N == len(op.Data) && c.tcb.Room() > 0
 	if done && len(op.Data) >= answerFirst {
 		s.effects.answerFirst = true
 	}

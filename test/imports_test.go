@@ -64,6 +64,10 @@ var rooms = map[string]room{
 		may:     []string{"wire", "nic", "arp", "route", "stack/neterr", "stack/reasm", "stack/tcp"},
 		because: "the stack serves files, Go programs and tests alike, so it knows none of them",
 	},
+	"stack/dns": {
+		may:     []string{"stack/neterr"},
+		because: "the resolver is a user of conversations, which it is given a function to dial; so it can be tested without a stack",
+	},
 	"stack/sim": {
 		may:     []string{"wire", "nic", "stack", "stack/neterr", "stack/tcp"},
 		because: "the stepped world drives whole stacks by their exported methods, as any user does",
@@ -92,6 +96,7 @@ var landlords = map[string]room{
 	"github.com/songgao/water":       {may: []string{"nic"}, because: "devices are made where they are used, in nic"},
 	"github.com/gopacket/gopacket":   {may: []string{"nic"}, because: "it writes captures; the codecs of wire are our own"},
 	"github.com/vishvananda/netlink": {may: []string{"nic", "cmd/slashnet"}, because: "only the host's end of a TAP is the kernel's"},
+	"github.com/miekg/dns":           {may: []string{"stack/dns"}, because: "messages of DNS are read and written in one place"},
 	"github.com/rs/zerolog":          {may: []string{"cmd/slashnet"}, because: "the rooms say what happened by return values and counters; main decides what is logged"},
 	"github.com/spf13/pflag":         {may: []string{"cmd/slashnet", "test/lossyd"}, because: "flags are of the command line"},
 	"golang.org/x/sys":               {may: []string{"nic", "fs", "cmd/slashnet", "test/netns", "test/peer"}, because: "system calls are made at the edges: the stack itself makes none"},
