@@ -25,7 +25,7 @@ type raw struct {
 const (
 	// fileSize is what every file reports: with 0 the cat of busybox prints
 	// nothing and exits 0, as it believes st_size; a page is the one fake size that
-	// wc and tail see through.
+	// wc sees through.
 	fileSize = 4096
 	// entryTimeout is how long the kernel may keep a name that only goes when we
 	// say so.
@@ -45,12 +45,18 @@ const (
 func (r raw) GetAttr(_ <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut) fuse.Status {
 	n := node(in.NodeId)
 	out.SetTimeout(attrsLast(n))
-	return status(r.attr(n, &out.Attr))
+	err := r.attr(n, &out.Attr)
+	// Asked through an open text, it is lseek that looks for the end, as tail does.
+	if h := r.handles.get(in.Fh()); h != nil && in.Flags()&fuse.FUSE_GETATTR_FH != 0 && h.file.kind == text {
+		out.Size = uint64(len(h.text))
+	}
+	return status(err)
 }
 
 // attrsLast is how long the attributes of a node hold: for ever, unless it is a
 // conversation's or an interface's. A file of dial gets its inode number with the
-// open, so it is asked for each time.
+// open, and a text that may be long has its true size for whoever has opened it,
+// so they are asked for each time.
 func attrsLast(n node) time.Duration {
 	if !n.valid() {
 		return 0
@@ -60,6 +66,8 @@ func attrsLast(n node) time.Duration {
 		return 0
 	case f.ofConv, f.ofIface:
 		return attrTimeout
+	case f.kind == text:
+		return 0
 	}
 	return entryTimeout
 }

@@ -125,6 +125,10 @@ func TestRule4EveryCatPrintsSomething(t *testing.T) {
 	}
 	w.want("wc -c <$NET/version", fmt.Sprintln(len(versionText)))
 	w.want("cp $NET/help /tmp/help.$$; cat /tmp/help.$$; rm /tmp/help.$$", helpText)
+	// tail looks for the end first, and a log is longer than a page.
+	w.ok("i=0; while [ $i -lt 200 ]; do echo no such knob $i >$NET/ctl || :; i=$((i+1)); done 2>/dev/null; test $(wc -c <$NET/log) -gt 8192")
+	w.want("tail -n 3 $NET/log", w.ok("cat $NET/log | tail -n 3"))
+	w.want("stat -c %s $NET/log", "4096\n")
 	// Streams too.
 	for _, cat := range []string{"cat", "busybox cat"} {
 		a, b := w.pair()
