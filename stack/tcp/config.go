@@ -82,9 +82,10 @@ func DefaultConfig() *Config {
 // done about it. Each segment that is dropped is counted by its reason.
 type Counters struct {
 	ActiveOpens, PassiveOpens, AttemptFails, EstabResets uint64
-	InSegs, OutSegs, OutRsts                             uint64
+	InSegs                                               uint64 // counted by the stack: some find no connection
+	OutSegs, OutRsts                                     uint64 // as on the wire, so a GSO segment is many
 
-	RetransSegs     uint64 // segments sent again
+	RetransSegs     uint64 // segments sent again, as on the wire
 	RetransTimeouts uint64 // expiries of the retransmission timer
 	FastRecovery    uint64 // times that loss was found without the timer
 	TailProbes      uint64 // RFC 8985 §7

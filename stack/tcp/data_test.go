@@ -527,6 +527,21 @@ func TestPAWS(t *testing.T) {
 	s.died(neterr.Reset)
 }
 
+// RFC 7323 §5.3, R2 before R3: nobody outside may move the clock.
+func TestPAWSIsNotPoisoned(t *testing.T) {
+	s := active(t, func(c *Config) { c.Timestamps = true })
+	recent := s.c.tsRecent
+	s.ts = 1 << 30
+	s.inject(". -999:1 ack 1")
+	s.inject(". 1:2 ack 99")
+	if s.c.tsRecent != recent {
+		t.Error("a segment that was not acceptable has set TS.Recent")
+	}
+	s.ts = 0
+	s.inject("P. 1:11 ack 1")
+	s.read(1, 10, "the peer goes on")
+}
+
 func TestTimestampEcho(t *testing.T) {
 	s := active(t, func(c *Config) { c.Timestamps = true })
 	s.ts = 100

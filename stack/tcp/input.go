@@ -21,7 +21,6 @@ type segment struct {
 // held if the payload is kept; without a buf it is copied. It may be longer than
 // the MSS, when the NIC has merged segments.
 func (c *Conn) Input(now time.Duration, h *wire.TCPHeader, payload []byte, buf *wire.Buf) {
-	c.cfg.Counters.InSegs++
 	c.count.segsIn++
 	s := segment{h: *h, flags: h.Flags, seq: h.Seq, payload: payload, buf: buf, fin: h.Flags&wire.FIN != 0}
 	switch c.state {
@@ -66,6 +65,7 @@ func (c *Conn) input(now time.Duration, s *segment) {
 	if !c.checkAck(now, s) {
 		return
 	}
+	c.noteTimestamp(now, s)
 	c.acceptAck(now, &s.h, len(s.payload))
 	if c.state == Closed {
 		return
@@ -102,11 +102,15 @@ func (c *Conn) fresh(now time.Duration, s *segment) bool {
 		c.answer(now, len(s.payload) > 0)
 		return false
 	}
-	// R3: from the segment that the next acknowledgement will be about
-	if !c.acked.Less(s.h.Seq) {
-		c.tsRecent, c.tsRecentAt = o.TSVal, now
-	}
 	return true
+}
+
+// noteTimestamp is R3 of RFC 7323 §5.3: the time that we echo is that of the
+// segment which the next acknowledgement will be about.
+func (c *Conn) noteTimestamp(now time.Duration, s *segment) {
+	if c.tsOK && !c.acked.Less(s.h.Seq) {
+		c.tsRecent, c.tsRecentAt = s.h.Options.TSVal, now
+	}
 }
 
 // pawsIdle is how long a timestamp is good for, RFC 7323 §5.5.

@@ -32,6 +32,9 @@ func (seg *Segment) Release() {
 	seg.Slices = 0
 }
 
+// onWire is how many segments there will be on the wire.
+func (seg *Segment) onWire() uint64 { return uint64(max((seg.Len+seg.MSS-1)/seg.MSS, 1)) }
+
 // Output fills seg with the next segment to send. It returns false when there is
 // nothing more to say now; then seg is not to be used.
 func (c *Conn) Output(now time.Duration, seg *Segment) bool {
@@ -40,8 +43,9 @@ func (c *Conn) Output(now time.Duration, seg *Segment) bool {
 		c.armPersist(now)
 		return false
 	}
-	c.cfg.Counters.OutSegs++
-	c.count.segsOut++
+	n := seg.onWire()
+	c.cfg.Counters.OutSegs += n
+	c.count.segsOut += n
 	c.lastSend = now
 	return true
 }

@@ -178,7 +178,7 @@ func (c *Conn) retransmit(now time.Duration, seg *Segment) bool {
 	l := *c.flight.legs.at(i)
 	if !c.state.synchronised() {
 		c.fill(now, seg, c.iss, c.synFlags())
-		c.resent(now, i, 1)
+		c.resent(now, seg, i, 1)
 		return true
 	}
 	force := c.say.force && i == 0
@@ -234,15 +234,15 @@ func (c *Conn) resend(now time.Duration, seg *Segment, i, n, mss int) {
 	}
 	c.fill(now, seg, seq, flags)
 	seg.Len, seg.MSS = data, mss
-	c.resent(now, i, n)
+	c.resent(now, seg, i, n)
 }
 
-// resent notes it.
-func (c *Conn) resent(now time.Duration, i, n int) {
+// resent notes that n numbers of leg i went out again, in seg.
+func (c *Conn) resent(now time.Duration, seg *Segment, i, n int) {
 	head := c.flight.legs.at(i).seq == c.una
 	c.flight.resend(i, n, now)
-	c.cfg.Counters.RetransSegs++
-	c.count.retrans++
+	c.cfg.Counters.RetransSegs += seg.onWire()
+	c.count.retrans += seg.onWire()
 	if c.troubleSince == 0 {
 		c.troubleSince = now
 	}
