@@ -11,7 +11,7 @@ import (
 )
 
 type effects struct {
-	flush    []*Iface
+	flush    []*queue
 	finish   []*Op
 	notify   []*Watch
 	logs     []string
@@ -40,8 +40,8 @@ func (fx *effects) run(s *Stack) {
 	if fx.answerFirst {
 		fx.answer()
 	}
-	for _, i := range fx.flush {
-		i.flush()
+	for _, q := range fx.flush {
+		q.flush()
 	}
 	fx.answer()
 	for _, w := range fx.notify {

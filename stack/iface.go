@@ -40,12 +40,10 @@ type Iface struct {
 	arpConfig arp.Config
 	timer     timer
 
-	queue    queue
-	scratch  *outFrame   // an empty one, for whoever asks an engine next
-	starving atomic.Bool // connections wait for room
-	starved  []*Conv
+	queue   *queue    // of the last NIC, closed while there is none
+	scratch *outFrame // an empty one, for whoever asks an engine next
+	starved []*Conv
 
-	parsed     []packet      // of the batch that is being received
 	complained time.Duration // when the log was told of an address conflict
 	in         ifCounters
 	sent       struct{ frames, bytes, errors atomic.Uint64 }
@@ -94,7 +92,7 @@ func (s *Stack) AddInterface(n nic.NIC) (*Iface, error) {
 	if err != nil {
 		return nil, err
 	}
-	n.Start(i)
+	n.Start(&intake{iface: i, nic: n})
 	return i, nil
 }
 
@@ -111,7 +109,7 @@ func (s *Stack) AddLoopback(n nic.NIC) (*Iface, error) {
 	if err != nil {
 		return nil, err
 	}
-	n.Start(i)
+	n.Start(&intake{iface: i, nic: n})
 	return i, nil
 }
 
@@ -125,15 +123,7 @@ func (i *Iface) bind(n nic.NIC, loopback bool) {
 		i.drops.add(dropNoNeighbour)
 		i.queue.drop(f)
 	})
-	i.queue.wake, i.queue.stop = make(chan struct{}, 1), make(chan struct{})
-	i.queue.rebind(n)
-	// A stack that is stepped has one goroutine, its caller's.
-	i.queue.stepped = i.stack.cfg.Now != nil
-	if !i.queue.stepped {
-		i.queue.sender.Add(1)
-		go i.serve()
-	}
-	i.parsed = make([]packet, 0, 16)
+	i.queue = newQueue(i, n)
 }
 
 // unbind takes the NIC away; the caller stops it after unlocking.
@@ -147,8 +137,7 @@ func (i *Iface) unbind() *stopped {
 		c.starved = false
 	}
 	i.starved = nil
-	i.starving.Store(false)
-	n := &stopped{nic: i.nic, queue: &i.queue}
+	n := &stopped{nic: i.nic, queue: i.queue}
 	i.nic = nil
 	return n
 }
@@ -387,8 +376,8 @@ func (i *Iface) enqueue(f *outFrame) {
 		return
 	}
 	fx := i.stack.effects
-	if !slices.Contains(fx.flush, i) {
-		fx.flush = append(fx.flush, i)
+	if !slices.Contains(fx.flush, i.queue) {
+		fx.flush = append(fx.flush, i.queue)
 	}
 }
 
@@ -397,20 +386,20 @@ func (i *Iface) starve(c *Conv) {
 	if !c.starved {
 		c.starved = true
 		i.starved = append(i.starved, c)
-		i.starving.Store(true)
+		i.queue.starving.Store(true)
 	}
 	fx := i.stack.effects
-	if !slices.Contains(fx.flush, i) {
-		fx.flush = append(fx.flush, i)
+	if !slices.Contains(fx.flush, i.queue) {
+		fx.flush = append(fx.flush, i.queue)
 	}
 }
 
 // resume lets those that found no room go on. The flusher calls it, without a
 // lock.
-func (i *Iface) resume() {
+func (i *Iface) resume(q *queue) {
 	i.stack.lock()
 	defer i.stack.unlock()
-	i.starving.Store(false)
+	q.starving.Store(false)
 	waiting := i.starved
 	i.starved = nil
 	for _, c := range waiting {

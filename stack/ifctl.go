@@ -116,7 +116,7 @@ func (i *Iface) start(n nic.NIC) error {
 		n.Close()
 		return neterr.AlreadyBound.With("%v", i)
 	}
-	n.Start(i)
+	n.Start(&intake{iface: i, nic: n})
 	return nil
 }
 

@@ -7,6 +7,7 @@ package stack
 import (
 	"net/netip"
 	"sync"
+	"sync/atomic"
 
 	"slashnet/nic"
 	"slashnet/stack/tcp"
@@ -60,19 +61,26 @@ type queue struct {
 	flushing bool
 	spare    []*outFrame
 	closed   bool
-	out      nic.NIC // where frames leave; kept while the interface is being unbound
-	stepped  bool    // there is no sender: a flusher goes on until nothing is left
+	iface    *Iface
+	out      nic.NIC     // where frames leave
+	starving atomic.Bool // connections wait for room
+	stepped  bool        // there is no sender: a flusher goes on until nothing is left
 
 	wake   chan struct{} // for the sender; holds one
 	stop   chan struct{}
 	sender sync.WaitGroup
 }
 
-// rebind opens the queue towards a NIC. A flusher of the last one may still run.
-func (q *queue) rebind(n nic.NIC) {
-	q.mu.Lock()
-	q.out, q.closed = n, false
-	q.mu.Unlock()
+// newQueue makes the way out of an interface through a NIC, and starts its
+// sender. A NIC has a queue of its own: a flusher of the last one may still run.
+func newQueue(i *Iface, n nic.NIC) *queue {
+	q := &queue{iface: i, out: n, wake: make(chan struct{}, 1), stop: make(chan struct{})}
+	// A stack that is stepped has one goroutine, its caller's.
+	q.stepped = i.stack.cfg.Now != nil
+	if !q.stepped {
+		q.sender.Go(q.serve)
+	}
+	return q
 }
 
 // newFrame is an empty frame.
@@ -140,8 +148,7 @@ func (q *queue) take() *outFrame {
 
 // flush drains the queue unless somebody is at it already. Connections that
 // found no room are resumed on the way.
-func (i *Iface) flush() {
-	q := &i.queue
+func (q *queue) flush() {
 	q.mu.Lock()
 	if q.flushing {
 		q.mu.Unlock()
@@ -151,24 +158,24 @@ func (i *Iface) flush() {
 	budget := flushBudget
 	for {
 		for q.n > 0 && budget > 0 {
-			f, out := q.take(), q.out
+			f := q.take()
 			q.mu.Unlock()
-			i.send(out, f)
+			q.iface.send(q.out, f)
 			q.mu.Lock()
 			q.keep(f)
 			if !q.stepped {
 				budget--
 			}
 		}
-		if budget == 0 || q.closed || !i.starving.Load() {
+		if budget == 0 || q.closed || !q.starving.Load() {
 			break
 		}
 		q.mu.Unlock()
-		i.resume()
+		q.iface.resume(q)
 		q.mu.Lock()
 	}
 	q.flushing = false
-	more := q.n > 0 || i.starving.Load()
+	more := q.n > 0 || q.starving.Load()
 	q.mu.Unlock()
 	if more {
 		select {
@@ -198,13 +205,11 @@ func (i *Iface) count(err error, f *nic.Frame) {
 }
 
 // serve is the queue's sender: it sleeps until a flusher ran out of budget.
-func (i *Iface) serve() {
-	q := &i.queue
-	defer q.sender.Done()
+func (q *queue) serve() {
 	for {
 		select {
 		case <-q.wake:
-			i.flush()
+			q.flush()
 		case <-q.stop:
 			return
 		}

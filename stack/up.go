@@ -29,21 +29,29 @@ type packet struct {
 	bad     dropReason
 }
 
+// An intake is the way in from one NIC to its interface.
+type intake struct {
+	iface  *Iface
+	nic    nic.NIC
+	parsed []packet // of the batch that is being received
+}
+
 // Receive runs a batch of frames up. A NIC lends them until it returns.
-func (i *Iface) Receive(batch []*nic.Frame) {
-	i.parsed = i.parsed[:0]
+func (in *intake) Receive(batch []*nic.Frame) {
+	i := in.iface
+	in.parsed = in.parsed[:0]
 	for _, f := range batch {
-		i.parsed = append(i.parsed, packet{in: i, frame: f})
-		i.parsed[len(i.parsed)-1].parse()
+		in.parsed = append(in.parsed, packet{in: i, frame: f})
+		in.parsed[len(in.parsed)-1].parse()
 	}
 	s := i.stack
 	s.lock()
 	defer s.unlock()
-	if i.nic == nil {
-		return
+	if i.nic != in.nic {
+		return // it is being unbound
 	}
-	for n := range i.parsed {
-		p := &i.parsed[n]
+	for n := range in.parsed {
+		p := &in.parsed[n]
 		i.in.frames++
 		i.in.bytes += uint64(len(p.frame.Head))
 		if p.frame.GSO == wire.GSOUDP {

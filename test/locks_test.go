@@ -43,6 +43,7 @@ var entries = map[string]string{
 	"Iface.resume":   "whoever flushes calls it after unlocking, and it goes in again",
 	"Iface.bindLine": "a NIC is opened by system calls, so Ctl calls it before it takes the lock",
 	"Stack.stop":     "Close calls it after it has waited, without the lock",
+	"intake.Receive": "a NIC calls it, on its own goroutine",
 	"Iface.start":    "the second half of bindLine, after those system calls",
 }
 
