@@ -33,6 +33,7 @@ type stream struct {
 	irs       wire.Seq // of the other direction
 	heardMax  wire.Seq // one past the furthest that reached him
 	stamp     uint32   // newest timestamp that reached him
+	stamped   bool
 	una       wire.Seq // highest acknowledgement that reached him and counts
 	allowance wire.Seq // right edge of the window that he was told of
 	told      bool
@@ -142,6 +143,11 @@ func (w *witness) judge(s *segment) string {
 	if h.Flags&wire.SYN != 0 && (!out.sentSyn || h.Seq != out.iss) {
 		out.sentSyn, out.iss, out.max, out.offered = true, h.Seq, h.Seq, false
 		out.shift = -1
+		// A new connection. The peer's SYN is that which this one answers; of an old
+		// connection between the two nothing counts.
+		if out.heardSyn = h.Flags&wire.ACK != 0; out.heardSyn {
+			out.adopt(h.Ack - 1)
+		}
 		if h.Options.HasWScale {
 			out.shift = int8(h.Options.WScale)
 		}
@@ -206,6 +212,11 @@ func (out *stream) window(back *stream, h *wire.TCPHeader) int {
 	return int(h.Window) << out.shift
 }
 
+// adopt begins to count from the peer's SYN.
+func (s *stream) adopt(irs wire.Seq) {
+	s.heardSyn, s.irs, s.heardMax, s.told, s.stamped = true, irs, irs+1, false, false
+}
+
 // heard is told of a frame that reaches a host whole.
 func (w *witness) heard(h *Host, frame []byte) {
 	s, ok := read(frame)
@@ -213,17 +224,20 @@ func (w *witness) heard(h *Host, frame []byte) {
 		return
 	}
 	in, his := w.stream(s.flow), w.stream(s.flow.back())
-	if s.h.Flags&wire.SYN != 0 && (!his.heardSyn || s.h.Seq != his.irs) {
-		his.heardSyn, his.irs, his.heardMax, his.told = true, s.h.Seq, s.h.Seq, false
-		his.stamp = s.h.Options.TSVal
+	// A SYN that comes to a connection that has one is an old one; to a listener it
+	// is a call.
+	if s.h.Flags&wire.SYN != 0 && !(his.heardSyn && his.sentSyn) {
+		his.adopt(s.h.Seq)
 	}
 	if !his.heardSyn || s.h.Flags&wire.RST != 0 {
 		return
 	}
-	fresh := !s.h.Seq.Less(his.heardMax) && int32(s.h.Options.TSVal-his.stamp) >= 0
-	if s.h.Options.HasTimestamps && int32(s.h.Options.TSVal-his.stamp) > 0 {
-		his.stamp = s.h.Options.TSVal
+	o := &s.h.Options
+	newer := !his.stamped || int32(o.TSVal-his.stamp) >= 0
+	if o.HasTimestamps && newer {
+		his.stamp, his.stamped = o.TSVal, true
 	}
+	fresh := newer && !s.h.Seq.Less(his.heardMax)
 	if his.heardMax.Less(s.end()) {
 		his.heardMax = s.end()
 	}
