@@ -83,7 +83,15 @@ var (
 	BadConnect     = &Error{"bad args to connect", syscall.EINVAL}
 	BadAnnounce    = &Error{"bad args to announce", syscall.EINVAL}
 	BadBind        = &Error{"bad args to bind", syscall.EINVAL}
-	UnknownName    = &Error{"no such host name", syscall.EHOSTUNREACH}
+	BadQuery       = &Error{"bad query", syscall.EINVAL}
+	LongQuery      = &Error{"request too long", syscall.EMSGSIZE}
+
+	// Names: what the servers said, or that they did not.
+	UnknownName = &Error{"no such host name", syscall.EHOSTUNREACH}
+	NoRecord    = &Error{"resource does not exist", syscall.EHOSTUNREACH}
+	NameFailure = &Error{"dns failure", syscall.EREMOTEIO}
+	NameTimeout = &Error{"no answer from the name servers", syscall.ETIMEDOUT}
+	BadName     = &Error{"bad host name", syscall.EINVAL}
 
 	// The life of a conversation.
 	InUse        = &Error{"connection in use", syscall.EISCONN}
