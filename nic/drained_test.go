@@ -55,3 +55,34 @@ func TestDrainedAnswersWithoutAReader(t *testing.T) {
 	b.(Drainer).Drained(func() { close(again) })
 	<-again
 }
+
+// A NIC that is started again delivers to the new receiver, and no more to the
+// old one.
+func TestStartAgainMovesWhatIsRead(t *testing.T) {
+	a, b, err := NewPipe(Options{}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	defer b.Close()
+	lossy, err := NewLossy(b, Impair{}, Impair{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tee := NewTee(lossy)
+	var got [2]countReceiver
+	for n := range got {
+		tee.Start(&got[n])
+		head := make([]byte, 60)
+		wire.Ethernet{Dst: b.MAC(), Src: a.MAC(), Type: wire.EtherIPv4}.Put(head)
+		if err := a.Send(&Frame{Head: head}); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan struct{})
+		b.(Drainer).Drained(func() { close(done) })
+		<-done
+	}
+	if got[0].frames.Load() != 1 || got[1].frames.Load() != 1 {
+		t.Fatalf("the first receiver got %d frames, the second %d; want one each", got[0].frames.Load(), got[1].frames.Load())
+	}
+}

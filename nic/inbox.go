@@ -32,6 +32,7 @@ type inbox struct {
 	closed bool
 	done   chan struct{} // closed at the end of run; nil before Start
 
+	to       sink
 	drainage drainage
 }
 
@@ -67,15 +68,15 @@ func (q *inbox) put(f *Frame) (Drop, bool) {
 func (q *inbox) start(r Receiver, c *counters) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.closed || q.done != nil {
+	if q.closed || !q.to.set(r) {
 		return
 	}
 	q.some.L = &q.mu
 	q.done = make(chan struct{})
-	go q.run(r, c)
+	go q.run(c)
 }
 
-func (q *inbox) run(r Receiver, c *counters) {
+func (q *inbox) run(c *counters) {
 	defer close(q.done)
 	defer q.drainage.end()
 	var frames [batchMax]Frame
@@ -88,7 +89,7 @@ func (q *inbox) run(r Receiver, c *counters) {
 		if n == 0 {
 			return
 		}
-		lend(r, batch[:n], c)
+		lend(&q.to, batch[:n], c)
 		if q.empty() {
 			q.drainage.end()
 		}

@@ -28,7 +28,7 @@ type Lossy struct {
 	NIC
 	counters
 	ways     [2]way
-	receiver Receiver
+	receiver sink
 	// up is held while the receiver has frames: from the NIC inside or from the
 	// delay line, whose frame is arrival.
 	up      sync.Mutex
@@ -103,8 +103,9 @@ func (l *Lossy) Offload() bool { return true }
 
 // Start begins to read.
 func (l *Lossy) Start(r Receiver) {
-	l.receiver = r
-	l.NIC.Start(l)
+	if l.receiver.set(r) {
+		l.NIC.Start(l)
+	}
 }
 
 // Close closes the NIC inside, and drops what is on its way.
@@ -224,7 +225,7 @@ func (l *Lossy) deliverIn(p parcel) {
 	defer l.up.Unlock()
 	p.unpack(&l.arrival)
 	l.batch[0] = &l.arrival
-	lend(l.receiver, l.batch[:], &l.counters)
+	lend(&l.receiver, l.batch[:], &l.counters)
 }
 
 // deliverOut sends a frame whose time has come.

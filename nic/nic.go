@@ -74,7 +74,8 @@ type NIC interface {
 	// of 64 KiB itself. One that does not is given finished wire frames.
 	Offload() bool
 
-	// Start begins to read; every frame that arrives goes to r. It is called once.
+	// Start begins to read; every frame that arrives goes to r. Called again, it
+	// moves what is read to another receiver, from the next batch on.
 	Start(r Receiver)
 
 	// Send puts one frame on the wire. It never waits: a NIC that has no room

@@ -39,7 +39,7 @@ type TAP struct {
 	closing sync.RWMutex
 	closed  bool
 
-	receiver Receiver
+	receiver sink
 	frames   [batchMax]Frame
 	batch    [batchMax]*Frame
 	done     chan struct{} // closed at the reader's end; nil before Start
@@ -52,10 +52,9 @@ type TAP struct {
 func (t *TAP) Start(r Receiver) {
 	t.closing.Lock()
 	defer t.closing.Unlock()
-	if t.closed || t.done != nil {
+	if t.closed || !t.receiver.set(r) {
 		return
 	}
-	t.receiver = r
 	t.done = make(chan struct{})
 	go t.run()
 }

@@ -28,7 +28,7 @@ const (
 // whose checksum is not yet made, as in a capture on Linux.
 type Tee struct {
 	NIC
-	receiver Receiver
+	receiver sink
 
 	mu       sync.Mutex
 	captures atomic.Pointer[[]*Capture] // replaced, never changed
@@ -44,8 +44,9 @@ func NewTee(n NIC) *Tee {
 
 // Start begins to read.
 func (t *Tee) Start(r Receiver) {
-	t.receiver = r
-	t.NIC.Start(t)
+	if t.receiver.set(r) {
+		t.NIC.Start(t)
+	}
 }
 
 // Receive shows frames on their way in.
