@@ -223,6 +223,9 @@ func (s *Stack) tcpReply(t tuple, h *wire.TCPHeader) {
 	f := to.out.queue.newFrame()
 	n := s.tcpHeader(f, h, t.local.Addr(), t.remote.Addr(), 0)
 	s.counts.TCP.OutSegs++
+	if h.Flags&wire.RST != 0 {
+		s.counts.TCP.OutRsts++
+	}
 	s.send(f, to, &wire.IP{Src: t.local.Addr(), Dst: t.remote.Addr(), Proto: wire.TCP, TTL: s.knobs.ttl, DF: true}, n)
 }
 
