@@ -68,10 +68,6 @@ var rooms = map[string]room{
 		may:     []string{"stack/neterr"},
 		because: "the resolver is a user of conversations, which it is given a function to dial; so it can be tested without a stack",
 	},
-	"stack/dns": {
-		may:     []string{"stack/neterr"},
-		because: "the resolver is given a dial function, so that it asks over any view's conversations and the stack knows no names",
-	},
 	"stack/sim": {
 		may:     []string{"wire", "nic", "stack", "stack/neterr", "stack/tcp"},
 		because: "the stepped world drives whole stacks by their exported methods, as any user does",
@@ -97,7 +93,6 @@ var rooms = map[string]room{
 var landlords = map[string]room{
 	"github.com/hanwen/go-fuse":      {may: []string{"fs"}, because: "FUSE is how the tree is served; whatever else knew it could not be used without a mount"},
 	"github.com/gaissmai/bart":       {may: []string{"route"}, because: "how prefixes are found is the routing table's secret"},
-	"github.com/miekg/dns":          {may: []string{"stack/dns"}, because: "whoever looks a name up gets addresses and text; messages are the resolver's"},
 	"github.com/songgao/water":       {may: []string{"nic"}, because: "devices are made where they are used, in nic"},
 	"github.com/gopacket/gopacket":   {may: []string{"nic"}, because: "it writes captures; the codecs of wire are our own"},
 	"github.com/vishvananda/netlink": {may: []string{"nic", "cmd/slashnet"}, because: "only the host's end of a TAP is the kernel's"},
