@@ -73,7 +73,7 @@ func attrsLast(n node) time.Duration {
 }
 
 // attr fills in what stat shows. A conversation that has gone is ESTALE, upon
-// which the kernel looks the name up again.
+// which the kernel looks the name up again; but a text of it may be open still.
 func (s *Server) attr(n node, out *fuse.Attr) error {
 	if !n.valid() {
 		return syscall.ESTALE
@@ -86,14 +86,16 @@ func (s *Server) attr(n node, out *fuse.Attr) error {
 	changed := s.started
 	if f.ofConv {
 		info, ok := s.row(n.proto(), n.conv())
-		if !ok {
+		switch {
+		case ok:
+			out.Uid, out.Gid = info.Owner.UID, info.Owner.GID
+			if f.mode&0o007 == 0 {
+				out.Mode &= info.Mode
+			}
+			changed = info.Changed
+		case f.kind != text:
 			return syscall.ESTALE
 		}
-		out.Uid, out.Gid = info.Owner.UID, info.Owner.GID
-		if f.mode&0o007 == 0 {
-			out.Mode &= info.Mode
-		}
-		changed = info.Changed
 	}
 	switch f.kind {
 	case directory:
