@@ -17,17 +17,25 @@ import (
 	"slashnet/test/netns"
 )
 
-// load keeps the daemon busy with bulk both ways until the test ends.
-func load(n *netns.Net) []*netns.Process {
+// load keeps the daemon busy with bulk both ways until the test ends. It returns
+// when that is under way.
+func load(t *testing.T, n *netns.Net) []*netns.Process {
+	t.Helper()
 	to := n.Start("dd", "if=/dev/zero", "of="+filepath.Join(n.Root, "tcp/dial", netns.HostAddr+":9"), "bs=1M", "conv=notrunc")
 	from := n.Start("sh", "-c", "exec 3<>"+filepath.Join(n.Root, "tcp/dial", netns.HostAddr+":19")+"; echo 1000000000000 >&3; exec cat <&3 >/dev/null")
+	for begin := time.Now(); stat(t, n, "tcp/stats", "InSegs") < 1000; time.Sleep(10 * time.Millisecond) {
+		if time.Since(begin) > deadline {
+			t.Fatalf("no bulk within %v:\n%s\n%s", deadline, to.Output(), from.Output())
+		}
+	}
 	return []*netns.Process{to, from}
 }
 
 // TestSignalsUnderLoad ends every kind of call that waits beside bulk transfers.
 func TestSignalsUnderLoad(t *testing.T) {
 	n := world(t)
-	bulk := load(n)
+	bulk := load(t, n)
+	before := stat(t, n, "tcp/stats", "InSegs")
 	for name, start := range waiters {
 		for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL} {
 			t.Run(name+"/"+signal.String(), func(t *testing.T) {
@@ -53,8 +61,8 @@ func TestSignalsUnderLoad(t *testing.T) {
 			t.Errorf("the bulk transfer has ended:\n%s", p.Output())
 		}
 	}
-	if got := stat(t, n, "tcp/stats", "InSegs"); got < 1000 {
-		t.Errorf("only %d segments came: there was no load", got)
+	if got := stat(t, n, "tcp/stats", "InSegs") - before; got < 100 {
+		t.Errorf("only %d segments came meanwhile: there was no load", got)
 	}
 }
 
