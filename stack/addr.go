@@ -1,7 +1,7 @@
 package stack
 
 // Addresses as people write them. ctl.go and the dial and accept paths call
-// parseRemote and parseLocal.
+// parseDestination and parseLocal.
 
 import (
 	"context"
@@ -74,8 +74,8 @@ func parsePort(proto wire.Proto, s string) (uint16, error) {
 // maxHost is the longest name of a host (RFC 1035 §2.3.4).
 const maxHost = 253
 
-// parseHost reads an address or a name that the stack knows.
-func (s *Stack) parseHost(host string) (netip.Addr, error) {
+// parseHost reads an address; that of a name is not valid, and no error.
+func parseHost(host string) (netip.Addr, error) {
 	if a, err := netip.ParseAddr(host); err == nil {
 		if a = a.Unmap(); !a.Is4() {
 			return a, neterr.BadAddress.With("%q: this stack speaks IPv4 only", host)
@@ -92,14 +92,7 @@ func (s *Stack) parseHost(host string) (netip.Addr, error) {
 	if len(host) > maxHost || strings.ContainsFunc(host, func(r rune) bool { return r <= ' ' || r == 0x7f || r == 0xfffd || r == '/' }) {
 		return netip.Addr{}, neterr.BadAddress.With("%q is neither an address nor the name of a host", clip(host))
 	}
-	if s.cfg.Hosts != nil {
-		for _, a := range s.cfg.Hosts(host) {
-			if a.Is4() {
-				return a, nil
-			}
-		}
-	}
-	return netip.Addr{}, neterr.UnknownName.With("%q is not in /etc/hosts, and this version asks no name server", host)
+	return netip.Addr{}, nil
 }
 
 // clip shortens what a message quotes.
@@ -111,27 +104,39 @@ func clip(s string) string {
 	return s
 }
 
-// parseRemote reads where to connect to: host!port, host:port, [v6]:port, with
-// Plan 9's !r for a reserved local port; icmp needs no port.
-func (s *Stack) parseRemote(proto wire.Proto, text string) (remote netip.AddrPort, reserved bool, err error) {
+// A destination is where to connect to.
+type destination struct {
+	host     string     // a name, or an address as text
+	addr     netip.Addr // the address, if host is one
+	port     uint16
+	reserved bool // Plan 9's !r: from a reserved local port
+}
+
+func (d destination) String() string { return fmt.Sprintf("%s!%d", d.host, d.port) }
+
+// parseDestination reads host!port, host:port, [v6]:port, with Plan 9's !r for a
+// reserved local port; icmp needs no port.
+func parseDestination(proto wire.Proto, text string) (d destination, err error) {
 	host, port, both := split(text)
 	if p, ok := strings.CutSuffix(port, "!r"); ok {
-		port, reserved = p, true
+		port, d.reserved = p, true
 	}
 	if !both && proto == wire.ICMP {
 		port = "0"
 	} else if !both {
-		return remote, false, neterr.Malformed.With("%q: HOST:PORT is wanted", clip(text))
+		return d, neterr.Malformed.With("%q: HOST:PORT is wanted", clip(text))
 	}
-	n, err := parsePort(proto, port)
-	if err != nil {
-		return remote, false, err
+	if d.port, err = parsePort(proto, port); err != nil {
+		return d, err
 	}
-	if n == 0 && proto != wire.ICMP {
-		return remote, false, neterr.BadPort.With("%q: ports are 1-65535", clip(text))
+	if d.port == 0 && proto != wire.ICMP {
+		return d, neterr.BadPort.With("%q: ports are 1-65535", clip(text))
 	}
-	a, err := s.parseHost(host)
-	return netip.AddrPortFrom(a, n), reserved, err
+	d.host = host
+	if d.addr, err = parseHost(host); d.addr.IsValid() {
+		d.host = d.addr.String()
+	}
+	return d, err
 }
 
 // parseLocal reads our own end: port, :port, *!port, addr!port.
@@ -151,9 +156,12 @@ func (s *Stack) parseLocal(proto wire.Proto, text string) (netip.AddrPort, error
 	if host == "*" {
 		return netip.AddrPortFrom(netip.IPv4Unspecified(), n), nil
 	}
-	a, err := s.parseHost(host)
+	a, err := parseHost(host)
 	if err != nil {
 		return netip.AddrPort{}, err
+	}
+	if !a.IsValid() {
+		return netip.AddrPort{}, neterr.NotLocal.With("%q: an address of ours or * is wanted, not a name", host)
 	}
 	if !a.IsUnspecified() && s.own[a] == nil {
 		return netip.AddrPort{}, neterr.NotLocal.With("%v: this stack has %s", a, s.ownText())

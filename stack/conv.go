@@ -39,7 +39,8 @@ type Conv struct {
 	local, remote netip.AddrPort // as the user has set or got them
 	bound         netip.AddrPort // by the verb bind, for a later connect
 	connectErr    error          // how the last connect failed
-	failedTo      netip.AddrPort // where it went to, until somebody was told
+	failed        string         // where it went to, until somebody was told
+	attempt       *attempt       // to connect, under way or done
 	cause         error          // why it is hung up; nil: gracefully
 	lastErr       string         // the words for the file err
 
@@ -320,6 +321,7 @@ func (c *Conv) hangup(cause error) {
 	if c.phase == hungup {
 		return
 	}
+	c.endAttempt()
 	c.hangupCalls()
 	if l := c.listener; l != nil && c.phase != connecting {
 		l.calls = slices.DeleteFunc(l.calls, func(call *Conv) bool { return call == c })

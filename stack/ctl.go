@@ -1,8 +1,8 @@
 package stack
 
 // The language of a conversation's ctl: one command a line. op.go calls beginCtl
-// and tryCtl for what is written, and beginDial, beginAccept for the paths; the
-// verbs that only TCP has are in tcpctl.go.
+// and tryCtl for what is written, and beginAccept for the path; connect.go has connect
+// and dial, tcpctl.go the verbs that only TCP has.
 
 import (
 	"fmt"
@@ -120,23 +120,6 @@ func (s *Stack) tryCtl(op *Op) (done bool, err error) {
 	return true, nil
 }
 
-// connectEnded reports how the connect that was begun has ended.
-func (c *Conv) connectEnded() (done bool, err error) {
-	switch c.phase {
-	case connecting:
-		return false, nil
-	case connected:
-		return true, nil
-	case hungup:
-		if c.cause != nil {
-			return true, c.cause
-		}
-		return true, neterr.Aborted
-	}
-	c.failedTo = netip.AddrPort{}
-	return true, c.connectErr
-}
-
 const verbList = "connect announce bind close hangup shutdown keep linger keepalive nodelay ttl tos backlog rtimeout rcvbuf sndbuf mss headers ignoreadvice accept reject"
 
 // command runs one line. Not done: it is a connect whose end is to be waited for.
@@ -195,63 +178,6 @@ func joinPort(args []string) []string {
 		return append([]string{args[0] + "!" + args[1]}, args[2:]...)
 	}
 	return args
-}
-
-// outcomeFor is how long the outcome of a connect that nobody waited for is kept
-// for whoever writes the same line again.
-const outcomeFor = 5 * time.Second
-
-// connectVerb begins to connect. Without O_NONBLOCK its operation waits for the
-// end of it. With it the write gets EAGAIN, and the same line written again, once
-// poll says that it can be, gets the outcome. So Go's os.WriteFile, which makes
-// every file that polls nonblocking by itself, connects; EINPROGRESS would be an
-// error to it.
-func (c *Conv) connectVerb(u User, args []string) (done bool, err error) {
-	if c.proto.num != wire.ICMP {
-		args = joinPort(args)
-	}
-	if len(args) < 1 || len(args) > 2 {
-		return true, neterr.BadConnect.With("connect HOST:PORT [LOCALPORT] is wanted")
-	}
-	remote, reserved, err := c.stack.parseRemote(c.proto.num, args[0])
-	if err != nil {
-		return true, err
-	}
-	switch c.phase {
-	case announced:
-		return true, neterr.InUse.With("%s/%d is announced", c.proto.name, c.num)
-	case connecting, connected:
-		// dash sends a whole write again after a signal: the same connect joins.
-		if c.remote == remote {
-			return c.connectEnded()
-		}
-		if c.phase == connecting {
-			return true, neterr.Connecting.With("to %v", bang(c.remote))
-		}
-		return true, neterr.InUse.With("connected to %v", bang(c.remote))
-	}
-	if c.phase == idle && c.failedTo == remote && c.stack.now < c.changed+outcomeFor {
-		return c.connectEnded()
-	}
-	was := c.bound
-	if len(args) == 2 {
-		if c.bound, err = c.stack.parseLocal(c.proto.num, args[1]); err != nil {
-			c.bound = was
-			return true, err
-		}
-	}
-	if err = c.mayBind(u, c.bound.Port()); err == nil && reserved {
-		c.bound, err = c.reservedPort(u, remote)
-	}
-	if err == nil {
-		err = c.proto.connect(c, remote)
-	}
-	c.bound = was
-	if err != nil {
-		return true, err
-	}
-	c.connectErr = nil
-	return c.phase != connecting, nil
 }
 
 // reservedPort finds a port of 600-1023, for rlogin and its like (connect's !r).
@@ -413,42 +339,7 @@ func oneDuration(verb string, args []string, unit time.Duration) (time.Duration,
 	return 0, neterr.BadControl.With("%s takes a time, as in 500ms or 5s", verb)
 }
 
-// --- the paths dial/HOST:PORT and accept/PORT
-
-// beginDial makes the conversation of a dial and begins to connect it.
-func (s *Stack) beginDial(op *Op) bool {
-	if err := checkLine(op.Addr); err != nil {
-		return s.refuse(op, neterr.BadAddress.With("%q", clip(op.Addr)))
-	}
-	c, err := s.clone(op.Proto, op.User, false)
-	if err != nil {
-		return s.refuse(op, err)
-	}
-	if _, err := c.connectVerb(op.User, []string{op.Addr}); err != nil {
-		c.drop()
-		s.logf("%s/dial/%s: %v", c.proto.name, clip(op.Addr), err)
-		s.finish(op, err)
-		return false
-	}
-	if op.Proto == wire.ICMP {
-		c.ping = &pinger{next: s.now}
-	}
-	op.Conv = c
-	return true
-}
-
-func (s *Stack) tryDial(op *Op) (done bool, err error) {
-	if done, err = op.Conv.connectEnded(); !done {
-		return false, nil
-	}
-	if err != nil {
-		op.Conv.drop()
-		s.logf("%s/dial/%s: %v", op.Conv.proto.name, clip(op.Addr), err)
-		return true, err
-	}
-	op.Call = op.Conv
-	return true, nil
-}
+// --- the path accept/PORT
 
 // beginAccept finds the listener of a path or makes it.
 func (s *Stack) beginAccept(op *Op) bool {

@@ -29,7 +29,7 @@ func newICMP(s *Stack) *protocol {
 	pr.ready = datagramReady
 	pr.stats = s.icmpStats
 	pr.due = func(c *Conv) (time.Duration, bool) {
-		if c.ping == nil {
+		if c.ping == nil || c.phase != connected {
 			return 0, false
 		}
 		return c.ping.next, true
@@ -123,6 +123,8 @@ func (s *Stack) icmpWrite(c *Conv, op *Op) (done bool, err error) {
 	switch {
 	case c.phase == hungup:
 		return true, neterr.Hungup
+	case c.phase == connecting:
+		return false, nil // its name is being looked up
 	case c.phase != connected || c.ping != nil:
 		return true, neterr.NotConnected.With("write `connect HOST` to the ctl of icmp/%d first", c.num)
 	case len(op.Data) < least:

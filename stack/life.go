@@ -107,6 +107,7 @@ func (c *Conv) closeGracefully() {
 	}
 	c.closing = true
 	if c.phase != hungup {
+		c.endAttempt()
 		c.hangupCalls()
 		c.proto.close(c)
 		c.setPhase(hungup)

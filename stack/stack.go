@@ -32,8 +32,9 @@ type Config struct {
 	Now func() time.Duration
 	// Log is called with each line of the log as it is written, after unlocking.
 	Log func(line string)
-	// Hosts resolves a name that is not an address; nil: no names.
-	Hosts func(name string) []netip.Addr
+	// Resolve finds the addresses of a name, best first; nil: there are no names.
+	// Each call has a goroutine, and ends when ctx does.
+	Resolve func(ctx context.Context, name string) ([]netip.Addr, error)
 	// OpenNIC opens what the verb bind of an interface names, as in tap:slash0.
 	OpenNIC func(spec string) (nic.NIC, error)
 }
@@ -64,11 +65,16 @@ type Stack struct {
 	wakeup *time.Timer
 	armed  time.Duration
 
-	dirty    []*Conv // to be settled before the lock is released
-	effects  *effects
-	usage    usage
-	log      logRing
-	counts   Counters
+	dirty      []*Conv // to be settled before the lock is released
+	effects    *effects
+	usage      usage
+	log        logRing
+	counts     Counters
+	ctx        context.Context // of the look-ups; cancelled by Close
+	endLookups context.CancelFunc
+	lookups    int
+	resolving  sync.WaitGroup
+
 	convGone func(p wire.Proto, num int, name string)
 	closing  bool
 	quiet    opList // Close, waiting for the last conversation
@@ -79,6 +85,7 @@ type Stack struct {
 func New(cfg Config) *Stack {
 	s := &Stack{cfg: cfg, start: time.Now(), ifaces: map[int]*Iface{}, own: map[netip.Addr]*Iface{}, effects: &effects{}, armed: never,
 		usage: usage{detached: map[uint32]int{}}}
+	s.ctx, s.endLookups = context.WithCancel(context.Background())
 	seed := cfg.Seed
 	if seed == ([32]byte{}) {
 		crand.Read(seed[:])
@@ -209,6 +216,8 @@ func (s *Stack) Close(ctx context.Context) error {
 		}
 	}
 	s.unlock()
+	s.endLookups()
+	s.resolving.Wait()
 	nics := s.stop()
 	for _, n := range nics {
 		n.stop()

@@ -6,11 +6,9 @@ package stack
 
 import (
 	"encoding/binary"
-	"fmt"
 	"net/netip"
 	"time"
 
-	"slashnet/stack/neterr"
 	"slashnet/stack/tcp"
 	"slashnet/wire"
 )
@@ -122,15 +120,9 @@ func (s *Stack) tcpClosed(c *Conv) {
 		s.tcpCallDied(c)
 	case c.phase == connecting && !c.closing && !c.unlinked:
 		// A failed connect leaves the conversation as it was.
-		if soft := c.tcb.SoftErr(); soft != nil && err == neterr.TimedOut {
-			err = neterr.TimedOut.With("%v", soft)
-		}
-		c.connectErr, c.failedTo = err, c.remote
-		c.fail(fmt.Errorf("%w: connect to %v", err, bang(c.remote)))
 		c.tcb.Free()
 		c.tcb = nil
-		c.local, c.remote = netip.AddrPort{}, netip.AddrPort{}
-		c.setPhase(idle)
+		c.attemptFailed(err)
 	case c.phase != hungup:
 		c.setPhase(hungup)
 		c.cause = err

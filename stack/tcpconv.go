@@ -111,6 +111,8 @@ func (s *Stack) tcpRead(c *Conv, op *Op) (done bool, err error) {
 		return true, c.connectErr
 	case c.tcb == nil && c.phase == idle:
 		return true, neterr.NotConnected.With("write `connect HOST:PORT` to the ctl of tcp/%d first", c.num)
+	case c.tcb == nil && c.phase == connecting:
+		return false, nil
 	case c.tcb == nil:
 		return true, readError(c.cause)
 	}
@@ -159,13 +161,13 @@ func (s *Stack) tcpWrite(c *Conv, op *Op) (done bool, err error) {
 		return true, neterr.NotConnected.With("write `connect HOST:PORT` to the ctl of tcp/%d first", c.num)
 	case c.phase == announced:
 		return true, neterr.NotConnected.With("tcp/%d is announced: open its listen to take a call", c.num)
+	case c.phase == connecting:
+		return false, nil // whether anybody takes it is not known yet
 	case c.phase == hungup || c.opts.writeShut || c.tcb == nil:
 		if op.N > 0 {
 			return true, nil
 		}
 		return true, neterr.Hungup
-	case c.phase == connecting:
-		return false, nil // whether anybody takes it is not known yet
 	}
 	rest := op.Data[op.N:]
 	n := 0

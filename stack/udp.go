@@ -217,6 +217,8 @@ func (s *Stack) udpWrite(c *Conv, op *Op) (done bool, err error) {
 			src = asked
 		}
 		local = netip.AddrPortFrom(src, local.Port())
+	case c.phase == connecting:
+		return false, nil // its name is being looked up
 	case c.phase != connected:
 		return true, neterr.NotConnected.With("%s/%d is not connected: write `connect HOST:PORT` to its ctl first", c.proto.name, c.num)
 	}

@@ -50,6 +50,9 @@ func forHowLong(d time.Duration) string {
 }
 
 func (c *Conv) idleWhy() string {
+	if c.phase == connecting {
+		return fmt.Sprintf("looking up the address of %s", c.attempt.target.host)
+	}
 	if c.phase == hungup {
 		if c.cause != nil {
 			return fmt.Sprintf("it ended: %v", c.cause)

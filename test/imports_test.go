@@ -77,7 +77,7 @@ var rooms = map[string]room{
 		because: "a file is an operation of the stack: frames, engines and tables are the stack's own affair",
 	},
 	"cmd/slashnet": {
-		may:     []string{"wire", "nic", "stack", "stack/neterr", "fs"},
+		may:     []string{"wire", "nic", "stack", "stack/dns", "stack/neterr", "fs"},
 		because: "main puts the parts together and has no logic of its own, so the pure rooms are none of its business",
 	},
 	"test":       {may: []string{"test/netns"}, because: "the tests of the whole go through the binary and the files, as users do"},

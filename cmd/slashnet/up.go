@@ -2,11 +2,12 @@ package main
 
 // slashnet up: puts a stack, its NICs and the mount together, and takes them
 // apart on a signal. The other files of it: place.go (where to mount), links.go
-// (the NICs), boot.go (what is written at the start), hosts.go (names).
+// (the NICs), boot.go (what is written at the start), names.go (the resolver).
 
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/signal"
 	"strconv"
@@ -18,6 +19,7 @@ import (
 
 	"slashnet/fs"
 	"slashnet/stack"
+	"slashnet/stack/dns"
 )
 
 // parting is how long peers have to take their last bytes and agree to the end.
@@ -25,6 +27,7 @@ const parting = 2 * time.Second
 
 var upFlags struct {
 	links      links
+	names      nameFlags
 	gateway    string
 	boot       string
 	set        []string
@@ -56,6 +59,8 @@ or SIGTERM close the connections politely, unmount and end it.
 		flags.StringVar(&f.links.host, "host-addr", "10.114.0.1/24", "address of the kernel's end of the TAP, or none")
 		flags.StringVar(&f.links.mac, "mac", "", "MAC address of the first interface (default: a random local one)")
 		flags.IntVar(&f.links.mtu, "mtu", 1500, "largest IP datagram on the cable, 68 to 65521")
+		flags.StringArrayVar(&f.names.servers, "dns", nil, "name server, ADDR or ADDR:PORT; repeatable (default: those of /etc/resolv.conf)")
+		flags.StringArrayVar(&f.names.search, "search", nil, "domain tried behind a short name; repeatable (default: those of /etc/resolv.conf)")
 		flags.StringVar(&f.boot, "boot", "", "file of lines \"path: message\", written at the start, such as \"ctl: ip.ttl 64\"")
 		flags.StringArrayVar(&f.set, "set", nil, "NAME=VALUE: a knob of the file ctl; repeatable")
 		flags.BoolVar(&f.allowOther, "allow-other", os.Getuid() == 0, "let other users see the tree")
@@ -97,6 +102,10 @@ func serveTree(arg string) error {
 	if err != nil {
 		return err
 	}
+	naming, err := f.names.parse()
+	if err != nil {
+		return err
+	}
 	ended, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 
@@ -106,12 +115,17 @@ func serveTree(arg string) error {
 	}
 	defer place.leave()
 
+	var resolver *dns.Resolver
 	s := stack.New(stack.Config{
 		Owner:   owner,
 		Log:     func(line string) { log.Info().Msg(line) },
-		Hosts:   hosts,
+		Resolve: func(ctx context.Context, name string) ([]netip.Addr, error) { return resolver.Lookup(ctx, name) },
 		OpenNIC: plan.open,
 	})
+	if resolver, err = dns.New(s.DialContext, naming); err != nil {
+		return err
+	}
+	defer resolver.Close()
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.Background(), parting)
 		defer cancel()

@@ -18,8 +18,7 @@ import (
 
 // blocks counts the holds of a test, so that it can tell that all were let go.
 type blocks struct {
-	live  int
-	pools map[int][]*wire.Buf
+	live int
 }
 
 func (p *blocks) alloc(n int) *wire.Buf {
@@ -35,12 +34,12 @@ func (p *blocks) alloc(n int) *wire.Buf {
 var dbg = func(string, ...any) {}
 
 type impairment struct {
-	delay, jitter     time.Duration
-	loss, dup, garble float64
-	merge             float64 // chance that a GSO segment arrives whole
-	early             float64 // chance to skip the delay
-	rate              int     // bytes per second, 0: no limit
-	queue             int     // bytes that the link queues
+	delay, jitter time.Duration
+	loss, dup     float64
+	merge         float64 // chance that a GSO segment arrives whole
+	early         float64 // chance to skip the delay
+	rate          int     // bytes per second, 0: no limit
+	queue         int     // bytes that the link queues
 }
 
 type packet struct {
@@ -85,17 +84,16 @@ type end struct {
 }
 
 type world struct {
-	t       testing.TB
-	rnd     *rand.Rand
-	now     time.Duration
-	net     packets
-	order   int
-	imp     impairment
-	a, b    *end
-	blocks  blocks
-	checked bool
-	log     *bytes.Buffer
-	sent    int
+	t      testing.TB
+	rnd    *rand.Rand
+	now    time.Duration
+	net    packets
+	order  int
+	imp    impairment
+	a, b   *end
+	blocks blocks
+	log    *bytes.Buffer
+	sent   int
 }
 
 // stream is what end name writes at offset i.

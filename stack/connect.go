@@ -1,0 +1,245 @@
+package stack
+
+// Connecting: from the words of `connect HOST:PORT` or dial/HOST:PORT to a
+// connection, by way of the resolver where HOST is a name. ctl.go calls
+// connectVerb, op.go beginDial and tryDial, the protocols attemptFailed.
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"slashnet/stack/neterr"
+	"slashnet/wire"
+)
+
+// An attempt is a connect under way: the look-up of a name, then its addresses,
+// one after the other, until one answers.
+type attempt struct {
+	target destination
+	user   User
+	bound  netip.AddrPort     // our end, as asked for
+	hosts  []netip.Addr       // still to be tried
+	cancel context.CancelFunc // of the look-up; nil when it is over
+}
+
+// connectEnded reports how the connect that was begun has ended.
+func (c *Conv) connectEnded() (done bool, err error) {
+	switch c.phase {
+	case connecting:
+		return false, nil
+	case connected:
+		return true, nil
+	case hungup:
+		if c.cause != nil {
+			return true, c.cause
+		}
+		return true, neterr.Aborted
+	}
+	c.failed = ""
+	return true, c.connectErr
+}
+
+// outcomeFor is how long the outcome of a connect that nobody waited for is kept
+// for whoever writes the same line again.
+const outcomeFor = 5 * time.Second
+
+// connectVerb begins to connect. Without O_NONBLOCK its operation waits for the
+// end of it. With it the write gets EAGAIN, and the same line written again, once
+// poll says that it can be, gets the outcome. So Go's os.WriteFile, which makes
+// every file that polls nonblocking by itself, connects; EINPROGRESS would be an
+// error to it.
+func (c *Conv) connectVerb(u User, args []string) (done bool, err error) {
+	if c.proto.num != wire.ICMP {
+		args = joinPort(args)
+	}
+	if len(args) < 1 || len(args) > 2 {
+		return true, neterr.BadConnect.With("connect HOST:PORT [LOCALPORT] is wanted")
+	}
+	to, err := parseDestination(c.proto.num, args[0])
+	if err != nil {
+		return true, err
+	}
+	switch c.phase {
+	case announced:
+		return true, neterr.InUse.With("%s/%d is announced", c.proto.name, c.num)
+	case connecting, connected:
+		// dash sends a whole write again after a signal: the same connect joins.
+		if c.attempt != nil && c.attempt.target == to {
+			return c.connectEnded()
+		}
+		if c.phase == connecting {
+			return true, neterr.Connecting.With("to %v", c.attempt.target)
+		}
+		return true, neterr.InUse.With("connected to %v", bang(c.remote))
+	}
+	if c.phase == idle && c.failed == to.String() && c.stack.now < c.changed+outcomeFor {
+		return c.connectEnded()
+	}
+	a := &attempt{target: to, user: u, bound: c.bound}
+	if len(args) == 2 {
+		if a.bound, err = c.stack.parseLocal(c.proto.num, args[1]); err != nil {
+			return true, err
+		}
+	}
+	if err := c.mayBind(u, a.bound.Port()); err != nil {
+		return true, err
+	}
+	return c.begin(a)
+}
+
+// begin starts an attempt: at once with an address, else with a look-up.
+func (c *Conv) begin(a *attempt) (done bool, err error) {
+	if a.target.addr.IsValid() {
+		a.hosts = []netip.Addr{a.target.addr}
+		c.attempt = a
+		if err := c.tryNext(); err != nil {
+			c.attempt = nil
+			return true, err
+		}
+		c.connectErr = nil
+		return c.phase != connecting, nil
+	}
+	if err := c.stack.lookUp(c, a); err != nil {
+		return true, err
+	}
+	c.attempt, c.connectErr = a, nil
+	c.setPhase(connecting)
+	return false, nil
+}
+
+// tryNext connects to the next address of the attempt that can be tried. The
+// error is that of the last one.
+func (c *Conv) tryNext() (err error) {
+	a := c.attempt
+	for len(a.hosts) > 0 {
+		remote := netip.AddrPortFrom(a.hosts[0], a.target.port)
+		a.hosts = a.hosts[1:]
+		was := c.bound
+		c.bound = a.bound
+		if a.target.reserved {
+			c.bound, err = c.reservedPort(a.user, remote)
+		}
+		if err == nil {
+			err = c.proto.connect(c, remote)
+		}
+		c.bound = was
+		if err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// attemptFailed is told that the address under way does not answer; the next one
+// is tried, or the conversation is as it was before.
+func (c *Conv) attemptFailed(err error) {
+	for c.attempt != nil && len(c.attempt.hosts) > 0 {
+		if c.tryNext() == nil {
+			return
+		}
+	}
+	c.connectErr = err
+	c.local, c.remote = netip.AddrPort{}, netip.AddrPort{}
+	if c.attempt != nil {
+		c.failed = c.attempt.target.String()
+		c.fail(fmt.Errorf("%w: connect to %v", err, c.attempt.target))
+		c.attempt = nil
+	}
+	c.setPhase(idle)
+}
+
+// endAttempt stops the look-up of a conversation that is being closed.
+func (c *Conv) endAttempt() {
+	if c.attempt != nil && c.attempt.cancel != nil {
+		c.attempt.cancel()
+		c.attempt.cancel = nil
+	}
+}
+
+// --- names
+
+// maxLookups is how many names are looked up at a time: each has a goroutine.
+const maxLookups = 256
+
+// lookUp has the resolver find the addresses of an attempt's host, on a goroutine
+// of its own that ends with the look-up or with the stack.
+func (s *Stack) lookUp(c *Conv, a *attempt) error {
+	switch {
+	case s.cfg.Resolve == nil:
+		return neterr.UnknownName.With("%q: this stack asks no name server; give an address", a.target.host)
+	case s.lookups >= maxLookups:
+		return neterr.TryAgain.With("%d names are being looked up already", s.lookups)
+	}
+	ctx, cancel := context.WithCancel(s.ctx)
+	a.cancel = cancel
+	s.lookups++
+	s.resolving.Go(func() {
+		addrs, err := s.cfg.Resolve(ctx, a.target.host)
+		s.found(c, a, addrs, err)
+		cancel()
+	})
+	return nil
+}
+
+// found is the end of a look-up.
+func (s *Stack) found(c *Conv, a *attempt, addrs []netip.Addr, err error) {
+	s.lock()
+	defer s.unlock()
+	s.lookups--
+	if c.attempt != a || c.phase != connecting {
+		return // hung up meanwhile
+	}
+	a.cancel = nil
+	a.hosts = slices.DeleteFunc(addrs, func(x netip.Addr) bool { return !x.Is4() })
+	if err == nil && len(a.hosts) == 0 {
+		err = neterr.UnknownName.With("%q has no IPv4 address", a.target.host)
+	}
+	if err == nil {
+		err = c.tryNext()
+	}
+	if err != nil {
+		a.hosts = nil
+		c.attemptFailed(err)
+	}
+	s.touch(c)
+}
+
+// --- the path dial/HOST:PORT
+
+// beginDial makes the conversation of a dial and begins to connect it.
+func (s *Stack) beginDial(op *Op) bool {
+	if err := checkLine(op.Addr); err != nil {
+		return s.refuse(op, neterr.BadAddress.With("%q", clip(op.Addr)))
+	}
+	c, err := s.clone(op.Proto, op.User, false)
+	if err != nil {
+		return s.refuse(op, err)
+	}
+	if _, err := c.connectVerb(op.User, []string{op.Addr}); err != nil {
+		c.drop()
+		s.logf("%s/dial/%s: %v", c.proto.name, clip(op.Addr), err)
+		s.finish(op, err)
+		return false
+	}
+	if op.Proto == wire.ICMP {
+		c.ping = &pinger{next: s.now}
+	}
+	op.Conv = c
+	return true
+}
+
+func (s *Stack) tryDial(op *Op) (done bool, err error) {
+	if done, err = op.Conv.connectEnded(); !done {
+		return false, nil
+	}
+	if err != nil {
+		op.Conv.drop()
+		s.logf("%s/dial/%s: %v", op.Conv.proto.name, clip(op.Addr), err)
+		return true, err
+	}
+	op.Call = op.Conv
+	return true, nil
+}
