@@ -49,15 +49,16 @@ func (r *Resolver) ask(ctx context.Context, cfg *Config, q question) (*msg.Msg, 
 			if ctx.Err() != nil {
 				return nil, outOfTime(ctx, q)
 			}
+			if errors.Is(err, syscall.ENFILE) {
+				return nil, fmt.Errorf("no server asked about %q: %w", plain(q.name), err) // our limit, not their fault
+			}
 			r.heard(servers[i], err)
-			switch {
-			case err == nil:
+			if err == nil {
 				return m, nil
-			case err == errSilent:
+			}
+			if err == errSilent {
 				i++
 				continue
-			case errors.Is(err, syscall.ENFILE):
-				return nil, fmt.Errorf("%q: %w", plain(q.name), err) // ours, not the server's
 			}
 			said = neterr.NameFailure.With("%q: %v: %v", plain(q.name), servers[i], err)
 			servers = slices.Delete(servers, i, i+1)

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -396,6 +397,19 @@ func TestErrnosDiffer(t *testing.T) {
 	}
 	if len(seen) != 3 || !seen["no route to host"] || !seen["connection timed out"] || !seen["remote I/O error"] {
 		t.Errorf("%v", seen)
+	}
+}
+
+// TestNoConversations: a view whose conversations are used up says so.
+func TestNoConversations(t *testing.T) {
+	r, err := New(func(context.Context, string, string) (net.Conn, error) {
+		return nil, &net.OpError{Op: "dial", Err: neterr.NoConvs.With("all 10 are in use")}
+	}, Config{Servers: []netip.AddrPort{first}})
+	must(t, err)
+	defer r.Close()
+	_, err = r.Lookup(context.Background(), "www.example.org")
+	if wantError(t, "no conversations", err, neterr.NoConvs); errno(err) != syscall.ENFILE || len(r.silent) != 0 {
+		t.Errorf("%v; silent: %v", err, r.silent)
 	}
 }
 

@@ -79,3 +79,25 @@ func packWire(t testing.TB, name string) []byte {
 	must(t, err)
 	return b[:n]
 }
+
+// TestRecordsArePlain: nothing that a server sends ends a line or moves a cursor,
+// or gives the spelling of a question away.
+func TestRecordsArePlain(t *testing.T) {
+	for _, test := range []struct {
+		rr   msg.RR
+		want string
+	}{
+		{&msg.TXT{Hdr: msg.RR_Header{Rrtype: msg.TypeTXT}, Txt: []string{"a\nb", "\x1b[2J\x7f", "\xff"}}, "a b [2J ?"},
+		{&msg.CNAME{Hdr: msg.RR_Header{Rrtype: msg.TypeCNAME}, Target: "wWw.Example.ORG."}, "www.example.org"},
+		{&msg.CNAME{Hdr: msg.RR_Header{Rrtype: msg.TypeCNAME}, Target: "."}, "."},
+		{&msg.HINFO{Hdr: msg.RR_Header{Rrtype: msg.TypeHINFO}, Cpu: "PDP\t11", Os: "UNIX"}, `"PDP\00911" "UNIX"`},
+	} {
+		if r := newRecord(test.rr); r.Value != test.want {
+			t.Errorf("%v is %q, want %q", test.rr, r.Value, test.want)
+		}
+	}
+	// RFC 2181 §8.
+	if got := ttl(1 << 31); got != 0 {
+		t.Errorf("a TTL with its highest bit is %v", got)
+	}
+}

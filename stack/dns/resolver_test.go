@@ -399,6 +399,9 @@ func TestTimeout(t *testing.T) {
 			t.Errorf("%q, want %q", words, want)
 		}
 		w.counts("Silent", &w.stats.Silent, 3)
+		if text := w.Stats(); !strings.HasPrefix(text, "Queries: 3\nTCP: 0\n") || !strings.Contains(text, "\nSilent: 3\n") {
+			t.Error(text)
+		}
 	})
 }
 
