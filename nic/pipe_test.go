@@ -257,10 +257,10 @@ func TestLoopAnswersItself(t *testing.T) {
 }
 
 func TestPoolIsLIFOAndBounded(t *testing.T) {
-	p := newPool(100, 3)
+	p := NewPool(100, 3)
 	var out []*wire.Buf
 	for range 5 {
-		out = append(out, p.get())
+		out = append(out, p.Get())
 	}
 	for _, b := range out {
 		b.Release()
@@ -269,7 +269,7 @@ func TestPoolIsLIFOAndBounded(t *testing.T) {
 		t.Errorf("the pool keeps %d blocks, want 3", len(p.free))
 	}
 	for i := 2; i >= 0; i-- {
-		b := p.get()
+		b := p.Get()
 		if b != out[i] || b.Shared() {
 			t.Errorf("not the block that came back last")
 		}

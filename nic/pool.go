@@ -24,27 +24,29 @@ const (
 )
 
 var (
-	small = newPool(smallBlock, smallKept)
-	large = newPool(largeBlock, largeKept)
+	small = NewPool(smallBlock, smallKept)
+	large = NewPool(largeBlock, largeKept)
 )
 
-// A pool hands out blocks of one size, the one that came back last first: its
-// memory is still in the cache, and cold memory costs more than the frame.
-type pool struct {
+// A Pool hands out blocks of one size, the one that came back last first: its
+// memory is still in the cache, and cold memory costs more than the frame. It
+// may be used from any goroutine.
+type Pool struct {
 	mu      sync.Mutex
 	free    []*wire.Buf
 	size    int
 	recycle func(*wire.Buf)
 }
 
-func newPool(size, kept int) *pool {
-	p := &pool{size: size, free: make([]*wire.Buf, 0, kept)}
+// NewPool makes a pool that keeps up to kept blocks which nobody uses.
+func NewPool(size, kept int) *Pool {
+	p := &Pool{size: size, free: make([]*wire.Buf, 0, kept)}
 	p.recycle = p.put
 	return p
 }
 
-// get returns a block that the caller holds.
-func (p *pool) get() *wire.Buf {
+// Get returns a block that the caller holds; its last holder brings it back.
+func (p *Pool) Get() *wire.Buf {
 	p.mu.Lock()
 	last := len(p.free) - 1
 	if last < 0 {
@@ -59,7 +61,7 @@ func (p *pool) get() *wire.Buf {
 	return b
 }
 
-func (p *pool) put(b *wire.Buf) {
+func (p *Pool) put(b *wire.Buf) {
 	p.mu.Lock()
 	if len(p.free) < cap(p.free) {
 		p.free = append(p.free, b)
@@ -82,7 +84,7 @@ func pack(f *Frame) parcel {
 	if n > smallBlock {
 		p = large
 	}
-	buf := p.get()
+	buf := p.Get()
 	at := copy(buf.B, f.Head)
 	for _, b := range f.Body {
 		at += copy(buf.B[at:], b)

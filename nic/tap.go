@@ -92,7 +92,7 @@ func (t *TAP) fill(fd uintptr) (n int, more bool) {
 	for n < batchMax {
 		f := &t.frames[n]
 		if f.Buf == nil {
-			f.Buf = large.get()
+			f.Buf = large.Get()
 		}
 		b := f.Buf.B
 		got, _, errno := unix.RawSyscall(unix.SYS_READ, fd, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))

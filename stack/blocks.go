@@ -6,14 +6,14 @@ package stack
 
 import (
 	"math/bits"
-	"sync"
 
+	"slashnet/nic"
 	"slashnet/wire"
 )
 
 const (
 	// smallBlock is what the queues ask for at least, largeBlock at most: powers of
-	// two, so that a few lists serve all.
+	// two, so that a few pools serve all.
 	smallBlock = 4 << 10
 	largeBlock = 64 << 10
 	// blocksKept is how many bytes of each size wait for their next use: the queues
@@ -23,23 +23,14 @@ const (
 
 const blockSizes = 5 // 4, 8, 16, 32 and 64 KiB
 
-// A blockPool has a list for each size. The block that came back last goes out
-// first: its memory is still in the cache.
-type blockPool struct{ lists [blockSizes]blockList }
-
-type blockList struct {
-	mu      sync.Mutex
-	free    []*wire.Buf
-	size    int
-	recycle func(*wire.Buf)
-}
+// A blockPool has a pool for each size.
+type blockPool [blockSizes]*nic.Pool
 
 func newBlockPool() *blockPool {
 	p := &blockPool{}
-	for i := range p.lists {
-		l := &p.lists[i]
-		l.size = smallBlock << i
-		l.recycle = l.put
+	for i := range p {
+		size := smallBlock << i
+		p[i] = nic.NewPool(size, blocksKept/size)
 	}
 	return p
 }
@@ -50,28 +41,5 @@ func (p *blockPool) get(n int) *wire.Buf {
 		return wire.NewBuf(make([]byte, n), nil)
 	}
 	// The number of doublings that make smallBlock reach n.
-	return p.lists[bits.Len(uint(max(n, 1)-1)/smallBlock)].get()
-}
-
-func (l *blockList) get() *wire.Buf {
-	l.mu.Lock()
-	last := len(l.free) - 1
-	if last < 0 {
-		l.mu.Unlock()
-		return wire.NewBuf(make([]byte, l.size), l.recycle)
-	}
-	b := l.free[last]
-	l.free[last] = nil
-	l.free = l.free[:last]
-	l.mu.Unlock()
-	b.Reuse()
-	return b
-}
-
-func (l *blockList) put(b *wire.Buf) {
-	l.mu.Lock()
-	if len(l.free)*l.size < blocksKept {
-		l.free = append(l.free, b)
-	}
-	l.mu.Unlock()
+	return p[bits.Len(uint(max(n, 1)-1)/smallBlock)].Get()
 }

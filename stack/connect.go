@@ -159,6 +159,40 @@ func (c *Conv) endAttempt() {
 	}
 }
 
+// --- our own end
+
+// localFor is our end of a connection: as bound, else by the route.
+func (s *Stack) localFor(c *Conv, remote netip.AddrPort) (netip.AddrPort, path, error) {
+	src, to, err := s.source(remote.Addr())
+	if err != nil {
+		return netip.AddrPort{}, to, err
+	}
+	if b := c.bound.Addr(); b.IsValid() && !b.IsUnspecified() {
+		if s.own[b] == nil {
+			return netip.AddrPort{}, to, neterr.NotLocal.With("%v", b)
+		}
+		src = b
+	}
+	return netip.AddrPortFrom(src, c.bound.Port()), to, nil
+}
+
+// localPort is localFor with a port that is free towards the other end.
+func (s *Stack) localPort(c *Conv, remote netip.AddrPort) (netip.AddrPort, path, error) {
+	local, to, err := s.localFor(c, remote)
+	if err != nil {
+		return local, to, err
+	}
+	if local.Port() == 0 {
+		port, err := s.ephemeral(c.proto, local.Addr(), remote)
+		return netip.AddrPortFrom(local.Addr(), port), to, err
+	}
+	t := tuple{local, remote}
+	if c.proto.flows[t] != nil || c.proto.waits.byTuple[t] != nil {
+		return local, to, neterr.AddrInUse.With("%v to %v", bang(local), bang(remote))
+	}
+	return local, to, nil
+}
+
 // --- names
 
 // maxLookups is how many names are looked up at a time: each has a goroutine.

@@ -66,18 +66,9 @@ func (s *Stack) tcpConnect(c *Conv, remote netip.AddrPort) error {
 	if a.IsMulticast() || s.isBroadcast(a) || a.IsUnspecified() || remote.Port() == 0 {
 		return neterr.BadAddress.With("%v: one host and a port of 1-65535 are wanted", bang(remote))
 	}
-	local, to, err := s.localFor(c, remote)
+	local, to, err := s.localPort(c, remote)
 	if err != nil {
 		return err
-	}
-	if local.Port() == 0 {
-		port, err := s.ephemeral(c.proto, local.Addr(), remote)
-		if err != nil {
-			return err
-		}
-		local = netip.AddrPortFrom(local.Addr(), port)
-	} else if c.proto.flows[tuple{local, remote}] != nil || c.proto.waits.byTuple[tuple{local, remote}] != nil {
-		return neterr.AddrInUse.With("%v to %v", bang(local), bang(remote))
 	}
 	c.local, c.remote = local, remote
 	c.opts.writeShut = false
@@ -85,21 +76,6 @@ func (s *Stack) tcpConnect(c *Conv, remote netip.AddrPort) error {
 	c.tcb.Open(s.now, s.setup(c, to))
 	c.setPhase(connecting)
 	return nil
-}
-
-// localFor is our end of a connection: as bound, else by the route.
-func (s *Stack) localFor(c *Conv, remote netip.AddrPort) (netip.AddrPort, path, error) {
-	src, to, err := s.source(remote.Addr())
-	if err != nil {
-		return netip.AddrPort{}, to, err
-	}
-	if b := c.bound.Addr(); b.IsValid() && !b.IsUnspecified() {
-		if s.own[b] == nil {
-			return netip.AddrPort{}, to, neterr.NotLocal.With("%v", b)
-		}
-		src = b
-	}
-	return netip.AddrPortFrom(src, c.bound.Port()), to, nil
 }
 
 // tcpRead gives what has arrived, at most op.Max bytes of it.

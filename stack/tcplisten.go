@@ -227,6 +227,9 @@ func (s *Stack) ephemeral(pr *protocol, local netip.Addr, remote netip.AddrPort)
 	n := hi - lo + 1
 	offset := int(s.hash('p', tuple{netip.AddrPortFrom(local, 0), remote}) % uint64(n))
 	s.portStep += 1 + int(s.random.Uint32()%8)
+	if pr.num == wire.UDP {
+		offset = s.random.IntN(n) // algorithm 1: RFC 5452 §9.2 wants it for questions to a name server
+	}
 	for i := range min(n, maxProbes) {
 		port := uint16(lo + (offset+s.portStep+i)%n)
 		if pr.free4(tuple{netip.AddrPortFrom(local, port), remote}) {

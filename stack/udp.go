@@ -138,18 +138,9 @@ func (s *Stack) udpConnect(c *Conv, remote netip.AddrPort) error {
 	if remote.Addr().IsUnspecified() || remote.Port() == 0 {
 		return neterr.BadAddress.With("%v: an address and a port of 1-65535 are wanted", bang(remote))
 	}
-	local, _, err := s.localFor(c, remote)
+	local, _, err := s.localPort(c, remote)
 	if err != nil {
 		return err
-	}
-	if local.Port() == 0 {
-		port, err := s.ephemeral(c.proto, local.Addr(), remote)
-		if err != nil {
-			return err
-		}
-		local = netip.AddrPortFrom(local.Addr(), port)
-	} else if c.proto.flows[tuple{local, remote}] != nil {
-		return neterr.AddrInUse.With("%v to %v", bang(local), bang(remote))
 	}
 	c.local, c.remote = local, remote
 	c.proto.flows[tuple{local, remote}] = c
