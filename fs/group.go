@@ -4,7 +4,6 @@ package fs
 // have in common. raw.go asks which group a name is, open.go for the listing.
 
 import (
-	"fmt"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -69,13 +68,4 @@ func scan(s *stack.Stack, p proto, f func(stack.Info) bool) {
 			return
 		}
 	}
-}
-
-// addrText is an address as local and remote print it.
-func addrText(a netip.AddrPort) string {
-	addr := "::"
-	if a.Addr().IsValid() {
-		addr = a.Addr().Unmap().String()
-	}
-	return fmt.Sprintf("%s!%d\n", addr, a.Port())
 }

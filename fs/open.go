@@ -53,11 +53,14 @@ func (s *Server) openText(n node, u stack.User) (uint64, error) {
 	h := &handle{node: n, file: &files[n.file()], user: u, num: n.conv()}
 	at, err := s.at(n)
 	if err != nil {
-		info, ok := s.row(n.proto(), n.conv())
-		if h.file.row == nil || !ok {
+		if h.file.row == nil {
 			return 0, err
 		}
-		h.text = []byte(h.file.row(info))
+		record, ok := s.stack.Record(protos[n.proto()].num, n.conv())
+		if !ok {
+			return 0, err
+		}
+		h.text = []byte(h.file.row(record))
 		return s.handles.add(h)
 	}
 	if h.file.holds {
@@ -68,8 +71,11 @@ func (s *Server) openText(n node, u stack.User) (uint64, error) {
 	}
 	h.text = []byte(h.file.read(at))
 	fh, err := s.handles.add(h)
-	if err != nil && h.held {
-		h.conv.Drop()
+	if err != nil {
+		s.stack.Logf("fs: %s: %v", h.file.path, err)
+		if h.held {
+			h.conv.Drop()
+		}
 	}
 	return fh, err
 }

@@ -265,7 +265,7 @@ func TestTimeWait(t *testing.T) {
 	n := strings.TrimSpace(w.ok("ls $NET/tcp/by-state/Time_wait"))
 	w.ok("grep -q Time_wait $NET/tcp/" + n + "/status; cat $NET/tcp/" + n + "/{local,remote,why}")
 	if w.stack.Conv(wire.TCP, atoi(n)) == nil { // only its record is left
-		w.want("ls $NET/tcp/"+n, "local\nremote\nstatus\nwhy\n")
+		w.want("ls $NET/tcp/"+n, "local\nremote\nstatus\nstatus.json\nwhy\n")
 	}
 	if r := w.sh("rmdir $NET/tcp/" + n); !strings.Contains(r.err, "busy") && r.code != 0 {
 		t.Error(r.err)

@@ -68,8 +68,8 @@ type file struct {
 	holds bool    // an open one holds the conversation
 	read  func(at place) string
 	write func(at place, h *handle, line string) error
-	group func(stack.Info) string // by-*: what a conversation is listed under; or nothing
-	row   func(stack.Info) string // the text when only a row is left, in TIME-WAIT
+	group func(stack.Info) string   // by-*: what a conversation is listed under; or nothing
+	row   func(stack.Record) string // the text when only a record is left, in TIME-WAIT
 
 	// Derived by init.
 	name    string // the last element of path
@@ -122,6 +122,8 @@ var files = []file{
 	{path: "/PROTO/clone", kind: clone, mode: 0o666, about: "opened read-write: a new conversation's ctl, whose last close hangs up; read-only: one that stays"},
 	{path: "/PROTO/stats", kind: text, mode: 0o444, about: "counters",
 		read: func(at place) string { return at.stack.StatsText(protos[at.proto].num) }},
+	{path: "/PROTO/all.json", kind: text, mode: 0o444, slow: true, about: "every conversation's status.json, one array",
+		read: func(at place) string { return at.stack.AllJSON(protos[at.proto].num, maxSnapshots) }},
 	{path: "/PROTO/by-state", kind: directory, mode: 0o555, about: "links to the conversations, by their state", group: byState},
 	{path: "/PROTO/by-local", kind: directory, mode: 0o555, about: "… by local address", group: byLocal},
 	{path: "/PROTO/by-remote", kind: directory, mode: 0o555, about: "… by remote address", group: byRemote},
@@ -145,16 +147,19 @@ var files = []file{
 	{path: "/PROTO/N/listen", kind: listen, mode: 0o660, only: callers, about: "opening waits for a call and is its ctl"},
 	{path: "/PROTO/N/local", kind: text, mode: 0o444, about: "address!port",
 		read: func(at place) string { return at.conv.LocalText() },
-		row:  func(i stack.Info) string { return addrText(i.Local) }},
+		row:  func(r stack.Record) string { return r.Local.String() + "\n" }},
 	{path: "/PROTO/N/remote", kind: text, mode: 0o444, about: "address!port",
 		read: func(at place) string { return at.conv.RemoteText() },
-		row:  func(i stack.Info) string { return addrText(i.Remote) }},
+		row:  func(r stack.Record) string { return r.Remote.String() + "\n" }},
 	{path: "/PROTO/N/status", kind: text, mode: 0o444, about: "its state, then a line per number",
 		read: func(at place) string { return at.conv.StatusText() },
-		row:  func(i stack.Info) string { return i.State + "\n" }},
+		row:  func(r stack.Record) string { return r.State + " qin 0 qout 0\n" + r.Text() }},
+	{path: "/PROTO/N/status.json", kind: text, mode: 0o444, about: "the same as one JSON object; times are seconds",
+		read: func(at place) string { return at.conv.JSONText() },
+		row:  func(r stack.Record) string { return string(r.JSON()) + "\n" }},
 	{path: "/PROTO/N/why", kind: text, mode: 0o444, about: "a sentence on why it is as it is",
 		read: func(at place) string { return at.conv.WhyText() },
-		row:  func(i stack.Info) string { return i.State + ": only the last wait of the protocol is left\n" }},
+		row:  func(r stack.Record) string { return r.Why + "\n" }},
 	{path: "/PROTO/N/peek", kind: text, mode: 0o440, about: "unread bytes, not consumed",
 		read: func(at place) string { return string(at.conv.Peek(peekLen)) }},
 

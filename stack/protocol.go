@@ -30,7 +30,7 @@ type protocol struct {
 	hangup   func(c *Conv) // at once
 	control  func(c *Conv, verb string, args []string) (known bool, e error)
 	state    func(c *Conv) string
-	status   func(c *Conv) string // Plan 9's line, without newline, then `word value` lines
+	status   func(c *Conv) string // Plan 9's line
 	unread   func(c *Conv) int
 	ready    func(c *Conv) Ready
 	stats    func() string
@@ -136,23 +136,37 @@ func (pr *protocol) inTimeWait(name string) bool {
 
 // rows are the conversations after a number, those in TIME-WAIT among them.
 func (pr *protocol) rows(after, max int) []Info {
+	var rows []Info
+	pr.walk(after, max, func(c *Conv, w *timeWait) {
+		if c != nil {
+			rows = append(rows, c.info())
+		} else {
+			rows = append(rows, w.info(pr))
+		}
+	})
+	return rows
+}
+
+// walk calls f with at most max conversations after a number, in order; each is
+// either there or only its record of TIME-WAIT.
+func (pr *protocol) walk(after, max int, f func(*Conv, *timeWait)) {
 	at, _ := slices.BinarySearchFunc(pr.order, after+1, byNum)
 	live, ended := pr.order[at:], pr.waits.after(after)
-	var rows []Info
-	for len(rows) < max && len(live)+len(ended) > 0 {
+	for max > 0 && len(live)+len(ended) > 0 {
 		if len(ended) == 0 || len(live) > 0 && live[0].num < ended[0].num {
 			if c := live[0]; pr.convs[c.num] == c {
-				rows = append(rows, c.info())
+				f(c, nil)
+				max--
 			}
 			live = live[1:]
 			continue
 		}
 		if r := ended[0]; !r.gone {
-			rows = append(rows, r.info(pr))
+			f(nil, r)
+			max--
 		}
 		ended = ended[1:]
 	}
-	return rows
 }
 
 // idle reports whether no connection is left that a peer would miss.

@@ -146,8 +146,7 @@ func (s *Stack) shutdown(c *Conv, args []string) error {
 	return nil
 }
 
-// tcpStatus is Plan 9's line and then all there is to know, a word and a value a
-// line.
+// tcpStatus is Plan 9's line.
 func (s *Stack) tcpStatus(c *Conv) string {
 	var st tcp.Stats
 	if c.tcb != nil {
@@ -160,51 +159,13 @@ func (s *Stack) tcpStatus(c *Conv) string {
 		}
 		return max(0, ms(at-s.now))
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s qin %d qout %d rq 0.%d srtt %d mdev %d sst %d cwin %d swin %d>>%d rwin %d>>%d qscale 0 timer.start %d timer.count %d rerecv 0 katimer.start %d katimer.count %d\n",
+	return fmt.Sprintf("%s qin %d qout %d rq 0.%d srtt %d mdev %d sst %d cwin %d swin %d>>%d rwin %d>>%d qscale 0 timer.start %d timer.count %d rerecv 0 katimer.start %d katimer.count %d\n",
 		tcpState(c), st.QIn, st.QOut, st.OutOfOrder, ms(st.SRTT), ms(st.RTTVar), st.SSThresh, st.Cwnd, st.SndWnd, st.SndScale, st.RcvWnd, st.RcvScale,
 		ms(st.RTO), until(st.RexmitAt), ms(s.keepIdle(c)), until(st.KeepAt))
-	row := func(word string, value any) { fmt.Fprintf(&b, "%s %v\n", word, value) }
-	row("state", tcpState(c))
-	row("qin", st.QIn)
-	row("qout", st.QOut)
-	if c.phase == announced {
-		row("calls", len(c.calls))
-		row("handshakes", c.embryos)
-		row("backlog", c.backlog)
-	}
-	if c.tcb != nil {
-		row("cwnd", st.Cwnd)
-		row("ssthresh", st.SSThresh)
-		row("srtt", st.SRTT)
-		row("rttvar", st.RTTVar)
-		row("minrtt", st.MinRTT)
-		row("rto", st.RTO)
-		row("inflight", st.InFlight)
-		row("retrans", st.Retrans)
-		row("lost", st.Lost)
-		row("sacked", st.SACKed)
-		row("outoforder", st.OutOfOrder)
-		row("mss", st.MSS)
-		row("wscale", fmt.Sprintf("%d %d", st.SndScale, st.RcvScale))
-		row("options", optionList(st))
-		row("sndwnd", st.SndWnd)
-		row("rcvwnd", st.RcvWnd)
-		row("cc", st.CC)
-		row("recovery", st.Recovery)
-		row("bytesin", st.BytesIn)
-		row("bytesout", st.BytesOut)
-		row("segsin", st.SegsIn)
-		row("segsout", st.SegsOut)
-		row("timer.rexmit", until(st.RexmitAt))
-		row("timer.delack", until(st.DelAckAt))
-		row("timer.keep", until(st.KeepAt))
-	}
-	return b.String()
 }
 
-func optionList(st tcp.Stats) string {
-	var on []string
+func optionList(st tcp.Stats) []string {
+	on := []string{}
 	for _, o := range []struct {
 		name string
 		on   bool
@@ -213,10 +174,7 @@ func optionList(st tcp.Stats) string {
 			on = append(on, o.name)
 		}
 	}
-	if len(on) == 0 {
-		return "none"
-	}
-	return strings.Join(on, " ")
+	return on
 }
 
 func (s *Stack) keepIdle(c *Conv) time.Duration {

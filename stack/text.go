@@ -20,7 +20,16 @@ func (c *Conv) RemoteText() string {
 func (c *Conv) StatusText() string {
 	c.stack.lock()
 	defer c.stack.unlock()
-	return c.proto.status(c) + c.lifeStatus()
+	r := c.record()
+	return c.proto.status(c) + r.Text()
+}
+
+// JSONText is the file status.json: the same as an object.
+func (c *Conv) JSONText() string {
+	c.stack.lock()
+	r := c.record()
+	c.stack.unlock()
+	return string(r.JSON()) + "\n"
 }
 
 // WhyText is the file why: one sentence a human needs.

@@ -5,7 +5,6 @@ package stack
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"slashnet/stack/tcp"
@@ -175,26 +174,21 @@ func (c *Conv) keptWhy() string {
 	return "; nobody has it open"
 }
 
-// lifeStatus are the lines of status that say how long a conversation lives.
-func (c *Conv) lifeStatus() string {
-	var b strings.Builder
-	row := func(word string, v any) { fmt.Fprintf(&b, "%s %v\n", word, v) }
-	row("open", c.held)
-	row("waiting", c.parked.n)
-	row("ttl", c.ttl)
-	row("tos", c.tos)
-	life := "handles"
+// life is the word of status for what a conversation lives by.
+func (c *Conv) life() string {
 	switch {
 	case c.name != "":
-		life = "rmdir"
+		return "rmdir"
 	case c.detached && c.keep == keepForever:
-		life = "keep forever"
+		return "keep forever"
 	case c.detached:
-		life = fmt.Sprintf("keep %v", c.keep)
+		return fmt.Sprintf("keep %v", c.keep)
 	}
-	row("life", life)
-	if at, why, ok := c.expiry(); ok {
-		row("ends", fmt.Sprintf("%s %s", forHowLong(max(0, at-c.stack.now)), why))
-	}
-	return b.String()
+	return "handles"
+}
+
+// why says the same of a record of TIME-WAIT.
+func (w *timeWait) why(now time.Duration) string {
+	return fmt.Sprintf("Time_wait for %s: both ends have closed; the number is kept for another %s so that late segments cannot hit a new connection; only this record is left",
+		forHowLong(now-w.since), forHowLong(max(0, w.tcp.Deadline()-now)))
 }
