@@ -1,7 +1,7 @@
 package stack
 
 // Connecting: from the words of `connect HOST:PORT` or dial/HOST:PORT to a
-// connection, by way of the resolver where HOST is a name. ctl.go calls
+// connection, by way of names.go where HOST is a name. ctl.go calls
 // connectVerb, op.go beginDial and tryDial, the protocols attemptFailed.
 
 import (
@@ -195,34 +195,17 @@ func (s *Stack) localPort(c *Conv, remote netip.AddrPort) (netip.AddrPort, path,
 
 // --- names
 
-// maxLookups is how many names are looked up at a time: each has a goroutine.
-const maxLookups = 256
-
-// lookUp has the resolver find the addresses of an attempt's host, on a goroutine
-// of its own that ends with the look-up or with the stack.
-func (s *Stack) lookUp(c *Conv, a *attempt) error {
-	switch {
-	case s.cfg.Resolve == nil:
-		return neterr.UnknownName.With("%q: this stack asks no name server; give an address", a.target.host)
-	case s.lookups >= maxLookups:
-		return neterr.TryAgain.With("%d names are being looked up already", s.lookups)
-	}
-	ctx, cancel := context.WithCancel(s.ctx)
-	a.cancel = cancel
-	s.lookups++
-	s.resolving.Go(func() {
-		addrs, err := s.cfg.Resolve(ctx, a.target.host)
-		s.found(c, a, addrs, err)
-		cancel()
+// lookUp has the addresses of an attempt's host found.
+func (s *Stack) lookUp(c *Conv, a *attempt) (err error) {
+	a.cancel, err = s.ask(func(ctx context.Context) func() {
+		addrs, err := s.cfg.Names.Lookup(ctx, a.target.host)
+		return func() { s.found(c, a, addrs, err) }
 	})
-	return nil
+	return err
 }
 
 // found is the end of a look-up.
 func (s *Stack) found(c *Conv, a *attempt, addrs []netip.Addr, err error) {
-	s.lock()
-	defer s.unlock()
-	s.lookups--
 	if c.attempt != a || c.phase != connecting {
 		return // hung up meanwhile
 	}

@@ -20,8 +20,8 @@ import (
 )
 
 // named is a pair of hosts of which the first has a resolver.
-func named(t *testing.T, resolve func(context.Context, string) ([]netip.Addr, error)) (a, b *Stack) {
-	a, b = newHost(t, Config{Resolve: resolve}), newHost(t, Config{})
+func named(t *testing.T, resolve resolver) (a, b *Stack) {
+	a, b = newHost(t, Config{Names: resolve}), newHost(t, Config{})
 	join(t, a, "10.0.0.1/24", b, "10.0.0.2/24", nic.Options{})
 	l, err := b.Listen("tcp", ":80")
 	must(t, err)

@@ -5,6 +5,7 @@ package stack
 // takes it back.
 
 import (
+	"strings"
 	"time"
 
 	"slashnet/stack/neterr"
@@ -22,6 +23,8 @@ const (
 	OpListen                   // the next call of Conv
 	OpDial                     // a new conversation of Proto, connected to Addr
 	OpAccept                   // the next call of the listener of Proto at Addr, made if need be
+	OpCS                       // the answers to Data, a query of the file cs
+	OpDNS                      // the same of the file dns
 	opQuiet                    // the last connection to end
 )
 
@@ -34,9 +37,9 @@ type Op struct {
 	Addr     string        // OpDial, OpAccept
 	User     User          // who asks
 	Detached bool          // OpListen: the call lives without handles
-	NonBlock bool          // answer at once, neterr.TryAgain where it would wait; see connectVerb
+	NonBlock bool          // answer at once, neterr.TryAgain where it would wait; see connectVerb, and try for OpCS
 	Max      int           // OpRead: most bytes wanted
-	Data     []byte        // OpWrite, OpCtl
+	Data     []byte        // OpWrite, OpCtl, OpCS, OpDNS
 	Buf      *wire.Buf     // OpWrite: the block that Data lies in, which may be held
 	Deadline time.Duration // when to give up, on the stack's clock; 0: never
 
@@ -44,10 +47,11 @@ type Op struct {
 	// returns. The results below are then final.
 	Done func(*Op)
 
-	N      int          // OpWrite, OpCtl: bytes accepted
-	Err    error        // a neterr error
-	Chunks []wire.Chunk // OpRead: the bytes, one hold on each block is the receiver's; none and no error: end of file
-	Call   *Conv        // OpListen, OpDial, OpAccept: the conversation, held once
+	N       int          // OpWrite, OpCtl, OpCS, OpDNS: bytes accepted
+	Err     error        // a neterr error
+	Chunks  []wire.Chunk // OpRead: the bytes, one hold on each block is the receiver's; none and no error: end of file
+	Call    *Conv        // OpListen, OpDial, OpAccept: the conversation, held once
+	Answers []string     // OpCS, OpDNS: lines without their newlines
 
 	list       *opList // where it is parked
 	next, prev *Op
@@ -56,6 +60,7 @@ type Op struct {
 	lines      []string // OpCtl: still to do
 	started    bool     // OpCtl: lines[0] is a connect under way
 	late       bool     // its Deadline has passed
+	query      *query   // OpCS, OpDNS
 }
 
 // opList is a queue of parked operations.
@@ -144,6 +149,9 @@ func (s *Stack) abandon(op *Op) {
 	if op.Kind == OpListen || op.Kind == OpAccept {
 		op.Conv.unlisten()
 	}
+	if op.query != nil {
+		op.query.giveUp()
+	}
 }
 
 // finish notes the answer; unlock gives it.
@@ -166,6 +174,8 @@ func (s *Stack) begin(op *Op) bool {
 		return s.beginDial(op)
 	case OpAccept:
 		return s.beginAccept(op)
+	case OpCS, OpDNS:
+		return s.beginQuery(op)
 	}
 	return true
 }
@@ -186,6 +196,10 @@ func (op *Op) describe() string {
 		return "dial " + op.Addr
 	case OpAccept:
 		return "accept " + op.Addr
+	case OpCS:
+		return "cs " + clip(strings.TrimSpace(string(op.Data)))
+	case OpDNS:
+		return "dns " + clip(strings.TrimSpace(string(op.Data)))
 	}
 	return "operation"
 }
@@ -204,6 +218,8 @@ func (s *Stack) try(op *Op) (done bool) {
 		done, err = op.Conv.takeCall(op)
 	case OpDial:
 		done, err = s.tryDial(op)
+	case OpCS, OpDNS:
+		return false // NonBlock or not: the resolver's own time limit is short
 	}
 	if !done && op.NonBlock {
 		done, err = true, neterr.TryAgain
@@ -231,7 +247,11 @@ func (s *Stack) park(op *Op) {
 		s.finish(op, neterr.NoMemory)
 		return
 	}
-	op.Conv.parked.push(op)
+	if op.query != nil {
+		s.queries.push(op)
+	} else {
+		op.Conv.parked.push(op)
+	}
 	if op.Kind == OpRead && op.Deadline == 0 && op.Conv.readTimeout > 0 {
 		op.Deadline = s.now + op.Conv.readTimeout
 	}
@@ -267,6 +287,9 @@ func (s *Stack) answerAll(err error) {
 				s.cancel(op, err)
 			}
 		}
+	}
+	for op := s.queries.head; op != nil; op = s.queries.head {
+		s.cancel(op, err)
 	}
 }
 

@@ -31,10 +31,8 @@ type Config struct {
 	// system's monotonic clock.
 	Now func() time.Duration
 	// Log is called with each line of the log as it is written, after unlocking.
-	Log func(line string)
-	// Resolve finds the addresses of a name, best first; nil: there are no names.
-	// Each call has a goroutine, and ends when ctx does.
-	Resolve func(ctx context.Context, name string) ([]netip.Addr, error)
+	Log   func(line string)
+	Names Names // who knows names; nil: nobody, addresses are wanted
 	// OpenNIC opens what the verb bind of an interface names, as in tap:slash0.
 	OpenNIC func(spec string) (nic.NIC, error)
 }
@@ -74,6 +72,7 @@ type Stack struct {
 	endLookups context.CancelFunc
 	lookups    int
 	resolving  sync.WaitGroup
+	queries    opList // of the files cs and dns, under way
 
 	convGone func(p wire.Proto, num int, name string)
 	closing  bool

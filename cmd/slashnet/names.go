@@ -4,6 +4,7 @@ package main
 // system's files.
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +22,21 @@ const (
 	// maxNames is how much of such a file is read: it is small, or a mistake.
 	maxNames = 1 << 20
 )
+
+// hostNames is a resolver as the stack wants it, with the answers of cs and dns.
+type hostNames struct {
+	*dns.Resolver
+	root string // where the tree is mounted
+}
+
+func (n *hostNames) CS(ctx context.Context, query string) ([]string, error) {
+	cs := dns.CS{Lookup: n.Lookup, Root: n.root}
+	return cs.Query(ctx, query)
+}
+
+func (n *hostNames) DNS(ctx context.Context, query string) ([]string, error) {
+	return dns.DNS{Resolver: n.Resolver}.Query(ctx, query)
+}
 
 // nameFlags are the flags about names.
 type nameFlags struct {

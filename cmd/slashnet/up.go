@@ -7,7 +7,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"os"
 	"os/signal"
 	"strconv"
@@ -115,17 +114,17 @@ func serveTree(arg string) error {
 	}
 	defer place.leave()
 
-	var resolver *dns.Resolver
+	names := &hostNames{root: place.path}
 	s := stack.New(stack.Config{
 		Owner:   owner,
 		Log:     func(line string) { log.Info().Msg(line) },
-		Resolve: func(ctx context.Context, name string) ([]netip.Addr, error) { return resolver.Lookup(ctx, name) },
+		Names:   names,
 		OpenNIC: plan.open,
 	})
-	if resolver, err = dns.New(s.DialContext, naming); err != nil {
+	if names.Resolver, err = dns.New(s.DialContext, naming); err != nil {
 		return err
 	}
-	defer resolver.Close()
+	defer names.Close()
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.Background(), parting)
 		defer cancel()

@@ -30,14 +30,7 @@ var netNetworks = []string{"tcp"}
 // service is passed on. The answers are lines without their newlines, one for
 // each address, such as `/net/tcp/clone 10.0.0.1!80`.
 func (c *CS) Query(ctx context.Context, text string) ([]string, error) {
-	answers, err := c.query(ctx, strings.TrimSuffix(text, "\n"))
-	if err != nil {
-		return nil, fmt.Errorf("cs: %w", err)
-	}
-	return answers, nil
-}
-
-func (c *CS) query(ctx context.Context, text string) ([]string, error) {
+	text = strings.TrimSuffix(text, "\n")
 	if len(text) > maxQuery {
 		return nil, neterr.LongQuery.With("%d characters: at most %d", len(text), maxQuery)
 	}

@@ -1,0 +1,95 @@
+package stack
+
+// Names: whom the stack asks for them, and how it waits for the answer. connect.go
+// calls ask for the host of a connect, op.go beginQuery for what was written to
+// the files cs and dns.
+
+import (
+	"bytes"
+	"context"
+	"net/netip"
+
+	"slashnet/stack/neterr"
+)
+
+// Names finds out what names stand for. Each call has a goroutine, and ends when
+// its ctx does.
+type Names interface {
+	// Lookup gives the addresses of a host, the best first.
+	Lookup(ctx context.Context, host string) ([]netip.Addr, error)
+	// CS and DNS answer a query of the file of that name, in lines.
+	CS(ctx context.Context, query string) ([]string, error)
+	DNS(ctx context.Context, query string) ([]string, error)
+}
+
+// maxLookups is how many questions are asked at a time: each has a goroutine.
+const maxLookups = 256
+
+// ask puts a question, on a goroutine that ends with it or with the stack. What
+// it returns is carried out under the lock. cancel is for who gives up first.
+func (s *Stack) ask(question func(ctx context.Context) (answer func())) (cancel context.CancelFunc, err error) {
+	switch {
+	case s.cfg.Names == nil:
+		return nil, neterr.UnknownName.With("this stack asks no name server; give an address")
+	case s.lookups >= maxLookups:
+		return nil, neterr.TryAgain.With("%d names are being looked up already", s.lookups)
+	}
+	ctx, cancel := context.WithCancel(s.ctx)
+	s.lookups++
+	s.resolving.Go(func() {
+		defer cancel()
+		answer := question(ctx)
+		s.lock()
+		defer s.unlock()
+		s.lookups--
+		answer()
+	})
+	return cancel, nil
+}
+
+// A query is an OpCS or OpDNS that is being answered.
+type query struct {
+	op     *Op // nil: its asker has given up, and may use the Op again
+	cancel context.CancelFunc
+}
+
+// beginQuery asks, and the operation waits for the answer.
+func (s *Stack) beginQuery(op *Op) bool {
+	q := &query{op: op}
+	kind, text := op.Kind, string(bytes.TrimSuffix(op.Data, []byte("\n")))
+	cancel, err := s.ask(func(ctx context.Context) func() {
+		find := s.cfg.Names.CS
+		if kind == OpDNS {
+			find = s.cfg.Names.DNS
+		}
+		answers, err := find(ctx, text)
+		return func() { s.answered(q, answers, err) }
+	})
+	if err != nil {
+		return s.refuse(op, err)
+	}
+	q.cancel, op.query = cancel, q
+	return true
+}
+
+// answered is the end of a query.
+func (s *Stack) answered(q *query, answers []string, err error) {
+	op := q.op
+	if op == nil {
+		return
+	}
+	op.query = nil
+	s.unpark(op)
+	if err != nil {
+		s.refuse(op, err)
+		return
+	}
+	op.N, op.Answers = len(op.Data), answers
+	s.finish(op, nil)
+}
+
+// giveUp ends a query before its answer.
+func (q *query) giveUp() {
+	q.op.query, q.op = nil, nil
+	q.cancel()
+}
