@@ -98,6 +98,8 @@ func (c *call) finish(*stack.Op) {
 			return
 		}
 		s.dev.reply(c.unique, fuse.OK, bytesOf(&fuse.WriteOut{Size: uint32(c.op.N)}), nil)
+	case stack.OpCS, stack.OpDNS:
+		c.finishQuery()
 	default:
 		if c.op.Err != nil {
 			s.fail(c.unique, c.op.Err)
@@ -126,13 +128,13 @@ func (s *Server) opened(unique uint64, n node, u stack.User, c *stack.Conv) {
 		s.fail(unique, err)
 		return
 	}
-	s.giveHandle(unique, fh)
+	s.giveHandle(unique, fh, streamFlags)
 }
 
 // giveHandle answers an open. Nobody will release one that the kernel did not
 // want any more, so we do.
-func (s *Server) giveHandle(unique, fh uint64) {
-	if !s.dev.reply(unique, fuse.OK, bytesOf(&fuse.OpenOut{Fh: fh, OpenFlags: streamFlags}), nil) {
+func (s *Server) giveHandle(unique, fh uint64, flags uint32) {
+	if !s.dev.reply(unique, fuse.OK, bytesOf(&fuse.OpenOut{Fh: fh, OpenFlags: flags}), nil) {
 		s.release(fh)
 	}
 }
@@ -166,6 +168,8 @@ func (s *Server) open(in *fuse.OpenIn) {
 			return
 		}
 		s.opened(in.Unique, n, u, at.conv)
+	case f.kind == query:
+		s.openQuery(in, n)
 	default:
 		s.openCall(in, n, at)
 	}
@@ -175,7 +179,8 @@ func (s *Server) open(in *fuse.OpenIn) {
 // handles: what `n=$(cat clone)` is done with at once is to stay.
 func detached(in *fuse.OpenIn) bool { return in.Flags&syscall.O_ACCMODE == syscall.O_RDONLY }
 
-// openCall opens listen, or a file of dial or accept: it waits for a connection.
+// openCall opens listen, or a file of dial or accept: it waits for a connection;
+// or a file of dns.d, which waits for answers.
 func (s *Server) openCall(in *fuse.OpenIn, n node, at place) {
 	c := &call{unique: in.Unique, node: n}
 	c.op.User, c.op.NonBlock = userOf(&in.InHeader), in.Flags&syscall.O_NONBLOCK != 0
@@ -188,6 +193,10 @@ func (s *Server) openCall(in *fuse.OpenIn, n node, at place) {
 	name, ok := s.names.get(n.ticket())
 	if !ok {
 		s.fail(in.Unique, syscall.ESTALE)
+		return
+	}
+	if kind == answers {
+		s.openAnswers(in, n, name.text)
 		return
 	}
 	c.op.Kind, c.op.Proto, c.op.Addr = stack.OpAccept, protos[n.proto()].num, name.text
@@ -214,7 +223,7 @@ func (s *Server) openIface(unique uint64, n node, u stack.User, at place) {
 		s.fail(unique, err)
 		return
 	}
-	s.giveHandle(unique, fh)
+	s.giveHandle(unique, fh, streamFlags)
 }
 
 // readStream reads from a file that waits.
@@ -224,7 +233,14 @@ func (s *Server) readStream(in *fuse.ReadIn) {
 		s.fail(in.Unique, syscall.EBADF)
 		return
 	}
-	if !h.isStream() {
+	switch {
+	case h.file.kind == query:
+		s.readQuery(in, h)
+		return
+	case h.file.kind == answers:
+		s.dev.reply(in.Unique, fuse.OK, nil, []wire.Chunk{{B: h.textAt(in.Offset, in.Size)}})
+		return
+	case !h.isStream():
 		s.dev.reply(in.Unique, fuse.OK, nil, []wire.Chunk{{B: h.number(int(in.Size))}})
 		return
 	}
@@ -251,8 +267,15 @@ func (s *Server) writeStream(in *fuse.WriteIn, payload []byte, block *wire.Buf) 
 		s.fail(in.Unique, syscall.EBADF)
 		return
 	}
-	if h.iface != nil {
+	switch {
+	case h.iface != nil:
 		s.writeIface(in.Unique, h, payload)
+		return
+	case h.file.kind == query:
+		s.writeQuery(in, h, payload)
+		return
+	case h.file.kind == answers:
+		s.fail(in.Unique, syscall.EBADF)
 		return
 	}
 	c := &call{unique: in.Unique, handle: h}

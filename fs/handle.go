@@ -30,19 +30,21 @@ type handle struct {
 	num  int  // of the conversation or interface
 
 	text    []byte // of a text file, as of the open
+	kept    int    // bytes of answers
 	tag     string // iproute: for the lines to come
 	entries []entry
 	iface   *stack.Iface
 
-	mu    sync.Mutex
-	read  int      // control: how much of the number was read
-	rests [][]byte // data: what did not fit of datagrams, oldest first
+	mu      sync.Mutex
+	read    int      // control: how much of the number was read; query: of the first answer
+	rests   [][]byte // data: what did not fit of datagrams, oldest first
+	answers []string // query: not yet read
 
 	poll poll
 }
 
-// size is the memory of what was made at the open.
-func (h *handle) size() int { return len(h.text) + len(h.entries)*int(unsafe.Sizeof(entry{})) }
+// size is the memory of what the handle keeps to be read.
+func (h *handle) size() int { return len(h.text) + h.kept + len(h.entries)*int(unsafe.Sizeof(entry{})) }
 
 // handles are the open files by number.
 type handles struct {

@@ -133,6 +133,8 @@ func (s *Server) variable(parent node, code fileCode, text string) (node, bool) 
 			return 0, false
 		}
 		return ticketNode(p, code, s.names.add(name{p, code, text})), true
+	case f.kind == answers: // nobody is asked before the open
+		return ticketNode(p, code, s.names.add(name{p, code, text})), true
 	case f.kind == directory: // a group
 		group := sameGroup(text)
 		found := false

@@ -60,7 +60,7 @@ type world struct {
 }
 
 func newStack(t testing.TB) *stack.Stack {
-	s := stack.New(stack.Config{})
+	s := stack.New(stack.Config{Names: book{}})
 	lo, err := nic.NewLoop(nic.Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -98,9 +98,14 @@ func (r raw) Read(_ <-chan struct{}, in *fuse.ReadIn, _ []byte) (fuse.ReadResult
 	if h == nil {
 		return nil, fuse.EBADF
 	}
-	from := min(in.Offset, uint64(len(h.text)))
-	to := min(from+uint64(in.Size), uint64(len(h.text)))
-	return fuse.ReadResultData(h.text[from:to]), fuse.OK
+	return fuse.ReadResultData(h.textAt(in.Offset, in.Size)), fuse.OK
+}
+
+// textAt is a piece of the text.
+func (h *handle) textAt(offset uint64, size uint32) []byte {
+	from := min(offset, uint64(len(h.text)))
+	to := min(from+uint64(size), uint64(len(h.text)))
+	return h.text[from:to]
 }
 
 func (r raw) Write(_ <-chan struct{}, in *fuse.WriteIn, data []byte) (uint32, fuse.Status) {

@@ -47,7 +47,7 @@ func (r raw) GetAttr(_ <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut) f
 	out.SetTimeout(attrsLast(n))
 	err := r.attr(n, &out.Attr)
 	// Asked through an open text, it is lseek that looks for the end, as tail does.
-	if h := r.handles.get(in.Fh()); h != nil && in.Flags()&fuse.FUSE_GETATTR_FH != 0 && h.file.kind == text {
+	if h := r.handles.get(in.Fh()); h != nil && in.Flags()&fuse.FUSE_GETATTR_FH != 0 && (h.file.kind == text || h.file.kind == answers) {
 		out.Size = uint64(len(h.text))
 	}
 	return status(err)
@@ -66,7 +66,7 @@ func attrsLast(n node) time.Duration {
 		return 0
 	case f.ofConv, f.ofIface:
 		return attrTimeout
-	case f.kind == text:
+	case f.kind == text, f.kind == answers:
 		return 0
 	}
 	return entryTimeout

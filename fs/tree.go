@@ -46,6 +46,8 @@ const (
 	listen
 	dial
 	accept
+	query   // cs and dns: a query is written, answers are read
+	answers // of dns.d: a text, for which open asks
 )
 
 // waits reports whether the loop serves files of this kind itself.
@@ -63,9 +65,10 @@ type file struct {
 	mode  uint32
 	about string // a line of the file help
 
-	only  []proto // where a PROTO has it; nil: everywhere
-	slow  bool    // opening or writing it may take long: done by a worker
-	holds bool    // an open one holds the conversation
+	only  []proto      // where a PROTO has it; nil: everywhere
+	slow  bool         // opening or writing it may take long: done by a worker
+	holds bool         // an open one holds the conversation
+	asks  stack.OpKind // query, answers: whom
 	read  func(at place) string
 	write func(at place, h *handle, line string) error
 	group func(stack.Info) string   // by-*: what a conversation is listed under; or nothing
@@ -107,6 +110,9 @@ var files = []file{
 		write: func(at place, h *handle, line string) error { return at.stack.WriteRoute(line, &h.tag) }},
 	{path: "/ipselftab", kind: text, mode: 0o444, slow: true, about: "the addresses that are ours",
 		read: func(at place) string { return at.stack.SelfText() }},
+	{path: "/cs", kind: query, mode: 0o666, asks: stack.OpCS, about: "write tcp!HOST!SERVICE, read the file to open and what to write there, an answer a read"},
+	{path: "/dns", kind: query, mode: 0o666, asks: stack.OpDNS, about: "write NAME TYPE, read what is filed under it, an answer a read"},
+	{path: "/dns.d", kind: directory, mode: 0o555, about: "reading dns.d/NAME or dns.d/NAME:TYPE asks dns"},
 	{path: "/log", kind: text, mode: 0o444, slow: true, about: "what happened lately, with the words of errors",
 		read: func(at place) string { return at.stack.LogText() }},
 	{path: "/stats", kind: text, mode: 0o444, about: "counters of the whole stack, one for every reason to drop",
@@ -118,6 +124,8 @@ var files = []file{
 		read: func(place) string { return helpText }},
 	{path: "/version", kind: text, mode: 0o444, about: "what serves this tree",
 		read: func(place) string { return versionText }},
+
+	{path: "/dns.d/NAME", kind: answers, mode: 0o444, asks: stack.OpDNS},
 
 	{path: "/PROTO/clone", kind: clone, mode: 0o666, about: "opened read-write: a new conversation's ctl, whose last close hangs up; read-only: one that stays"},
 	{path: "/PROTO/stats", kind: text, mode: 0o444, about: "counters",
