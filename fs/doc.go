@@ -6,9 +6,8 @@
 //	tcp/ udp/ icmp/   conversations, by protocol
 //	ipifc/            interfaces
 //	arp iproute ipselftab log stats ctl help version
-//
-//	cs dns            names: a query is written, and answered an answer a read
-//	dns.d/NAME[:TYPE] reading it asks dns for NAME TYPE
+//	cs dns            names: a query is written, each read gives an answer
+//	dns.d/NAME[:TYPE] the answers to the query NAME TYPE of dns
 //
 // A protocol directory:
 //
@@ -42,16 +41,17 @@
 // # Reading and writing
 //
 // Files that wait (clone, ctl, data, listen, cs, dns, and those of dial and
-// accept) have no position. data gives what is there, at most what was asked, and 0 bytes for
-// ever once the peer has closed. A control file gives its number and a newline
-// once, then nothing until something is written. What a read leaves of a
+// accept) have no position. data gives what is there, at most what was asked, and
+// 0 bytes for ever once the peer has closed. A control file gives its number and a
+// newline once, then nothing until something is written. What a read leaves of a
 // datagram is kept for the next read of the same open file; with the verb
 // headers it is lost, as on Plan 9.
 //
 // A write to cs or dns waits for the answers, O_NONBLOCK or not: the resolver gives
 // up soon enough. They are the handle's own until its next query, which needs no
 // seek. Opening a file of dns.d waits likewise; a look-up, stat and ls ask nobody,
-// so every name is there. Plan 9's NAME/TYPE cannot be, beside a file NAME.
+// so every name is there. The type is behind a colon, as NAME cannot be a file and
+// the directory of NAME/TYPE; behind a ! if NAME is an IPv6 address.
 //
 // All others are texts. They are made when they are opened and do not change
 // while open. Several lines may be written at once; they are carried out in

@@ -54,9 +54,6 @@ func (s *Server) servePoll(h *fuse.InHeader, in *pollIn) {
 		hd.poll.watch = &stack.Watch{Notify: func() { s.notes.poll(&hd.poll) }}
 		hd.conv.Watch(hd.poll.watch)
 	}
-	if hd.file.kind == query && in.Flags&pollScheduleNotify != 0 {
-		hd.watchQuery(in.Kh)
-	}
 	s.dev.reply(h.Unique, fuse.OK, bytesOf(&pollOut{Revents: hd.revents()}), nil)
 }
 
@@ -69,9 +66,6 @@ func (h *handle) unpoll() {
 
 // revents is what poll(2) says of a handle.
 func (h *handle) revents() uint32 {
-	if h.file.kind == query && !h.answered() {
-		return writable
-	}
 	if !h.file.kind.waits() || h.conv == nil {
 		return readable | writable
 	}

@@ -77,9 +77,6 @@ func (c *call) finishQuery() {
 		s.fail(c.unique, err)
 		return
 	}
-	if h.polled() {
-		s.notes.poll(&h.poll)
-	}
 	s.dev.reply(c.unique, fuse.OK, bytesOf(&fuse.WriteOut{Size: uint32(c.op.N)}), nil)
 }
 
@@ -121,26 +118,4 @@ func (h *handle) answer(max int) []byte {
 	}
 	h.answers, h.read = h.answers[1:], 0
 	return []byte(rest)
-}
-
-// answered reports whether there are answers to be read.
-func (h *handle) answered() bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return len(h.answers) > 0
-}
-
-// watchQuery notes that the kernel wants to be told of answers.
-func (h *handle) watchQuery(kh uint64) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.poll.kh == 0 { // it is one number for all the life of an open file, and not 0
-		h.poll.kh = kh
-	}
-}
-
-func (h *handle) polled() bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.poll.kh != 0
 }
