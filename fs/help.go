@@ -36,8 +36,9 @@ To serve:
 	done
 
 An error is the errno of the failed command; its words are in N/err, or in log
-for files without one. Addresses are HOST:PORT or HOST!PORT. A read waits; bash's
-read -t does not time out here: use timeout 5 head -c 1, or echo rtimeout 5000 >ctl.
+for files without one. Addresses are HOST:PORT or HOST!PORT, and HOST may be a name:
+cat dns.d/HOST looks it up. A read waits; bash's read -t does not time out here:
+use timeout 5 head -c 1, or echo rtimeout 5000 >ctl.
 
 `
 

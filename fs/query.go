@@ -64,8 +64,11 @@ func (c *call) finishQuery() {
 		return
 	}
 	if h == nil {
-		text := strings.Join(c.op.Answers, "\n") + "\n"
-		fh, err := s.handles.add(&handle{node: c.node, file: &files[c.node.file()], user: c.op.User, text: []byte(text)})
+		var text []byte
+		for _, line := range c.op.Answers {
+			text = append(append(text, line...), '\n')
+		}
+		fh, err := s.handles.add(&handle{node: c.node, file: &files[c.node.file()], user: c.op.User, text: text})
 		if err != nil {
 			s.fail(c.unique, err)
 			return
