@@ -36,5 +36,5 @@
 // RFC 1122 (hosts), 1812 (forwarding), 791, 792, 768, 9293, 1191, 6056, 6528.
 //
 // Reading order: op.go, conv.go, up.go, down.go, udp.go (the smallest whole
-// protocol), tcp.go.
+// protocol), tcp.go; names.go for how a resolver comes in.
 package stack
