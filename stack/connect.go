@@ -66,8 +66,11 @@ func (c *Conv) connectVerb(u User, args []string) (done bool, err error) {
 	case announced:
 		return true, neterr.InUse.With("%s/%d is announced", c.proto.name, c.num)
 	case connecting, connected:
+		if c.attempt == nil {
+			return true, neterr.InUse.With("%s/%d is a call from %v", c.proto.name, c.num, bang(c.remote))
+		}
 		// dash sends a whole write again after a signal: the same connect joins.
-		if c.attempt != nil && c.attempt.target == to {
+		if c.attempt.target == to {
 			return c.connectEnded()
 		}
 		if c.phase == connecting {
@@ -187,6 +190,9 @@ func (s *Stack) localPort(c *Conv, remote netip.AddrPort) (netip.AddrPort, path,
 		return netip.AddrPortFrom(local.Addr(), port), to, err
 	}
 	t := tuple{local, remote}
+	if l := c.proto.listener(local); l != nil && l.owner.UID != c.owner.UID {
+		return local, to, neterr.AddrInUse.With("%v is announced by another user, as %s/%d", bang(local), c.proto.name, l.num)
+	}
 	if c.proto.flows[t] != nil || c.proto.waits.byTuple[t] != nil {
 		return local, to, neterr.AddrInUse.With("%v to %v", bang(local), bang(remote))
 	}

@@ -119,8 +119,10 @@ func (s *Stack) clone(p wire.Proto, u User, detached bool) (*Conv, error) {
 	if s.closing {
 		return nil, neterr.ShuttingDown
 	}
-	if detached && s.usage.detached[u.UID] >= s.knobs.maxDetached {
-		return nil, neterr.NoConvs.With("user %d has %d conversations without a handle, the limit", u.UID, s.knobs.maxDetached)
+	if detached {
+		if err := s.mayDetach(u); err != nil {
+			return nil, err
+		}
 	}
 	c, err := s.newConv(s.proto(p), u)
 	if err != nil {
@@ -129,6 +131,18 @@ func (s *Stack) clone(p wire.Proto, u User, detached bool) (*Conv, error) {
 	c.detach(detached)
 	c.held++
 	return c, nil
+}
+
+// mayDetach reports why u may not have one more conversation that lives without
+// handles.
+func (s *Stack) mayDetach(u User) error {
+	switch {
+	case s.closing:
+		return neterr.ShuttingDown
+	case s.usage.detached[u.UID] >= s.knobs.maxDetached:
+		return neterr.NoConvs.With("user %d has %d conversations that live without a handle, the limit", u.UID, s.knobs.maxDetached)
+	}
+	return nil
 }
 
 // Mkdir makes a conversation with a name, which lives until Rmdir.
@@ -142,10 +156,14 @@ func (s *Stack) Mkdir(p wire.Proto, name string, u User) (*Conv, error) {
 	if pr.names[name] != nil {
 		return nil, neterr.Exists.With("%s", name)
 	}
+	if err := s.mayDetach(u); err != nil {
+		return nil, err
+	}
 	c, err := s.newConv(pr, u)
 	if err != nil {
 		return nil, err
 	}
+	c.detach(true)
 	c.name = name
 	pr.names[name] = c
 	return c, nil
@@ -318,18 +336,33 @@ func (c *Conv) fail(err error) {
 // hangup ends a conversation at once: a connection is reset, parked operations
 // find out when they are retried. cause is what readers and writers get.
 func (c *Conv) hangup(cause error) {
+	c.leaveListener()
 	if c.phase == hungup {
+		if !c.proto.over(c) { // closed, and the goodbye takes too long for somebody
+			c.proto.hangup(c)
+			c.stack.touch(c)
+		}
 		return
 	}
 	c.endAttempt()
 	c.hangupCalls()
-	if l := c.listener; l != nil && c.phase != connecting {
-		l.calls = slices.DeleteFunc(l.calls, func(call *Conv) bool { return call == c })
-		c.listener = nil
-	}
 	c.proto.hangup(c)
 	c.setPhase(hungup)
 	c.cause = cause
+}
+
+// leaveListener takes a call that nobody took out of its listener's books.
+func (c *Conv) leaveListener() {
+	l := c.listener
+	switch {
+	case l == nil:
+		return
+	case c.phase == connecting:
+		l.embryos--
+	default:
+		l.calls = slices.DeleteFunc(l.calls, func(call *Conv) bool { return call == c })
+	}
+	c.listener = nil
 }
 
 // hangupCalls ends the calls that nobody took.

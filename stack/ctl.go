@@ -285,6 +285,7 @@ func (c *Conv) setting(verb string, args []string) (known bool, err error) {
 		}
 		if err = noArgs(verb, args); err == nil {
 			c.headers = true
+			c.stack.touch(c) // who listens learns that he cannot any more
 		}
 	case "rtimeout":
 		var d time.Duration
@@ -329,12 +330,16 @@ func oneNumber(verb string, args []string, lo, hi uint64) (uint64, error) {
 	return n, nil
 }
 
+// longest is the longest time that a verb takes: six weeks, and far from where
+// sums of times overflow.
+const longest = 1000 * time.Hour
+
 func oneDuration(verb string, args []string, unit time.Duration) (time.Duration, error) {
 	if len(args) == 1 {
-		if d, ok := parseDuration(args[0], unit); ok {
+		if d, ok := parseDuration(args[0], unit); ok && d <= longest {
 			return d, nil
 		}
-		return 0, neterr.BadArg.With("%s %q: a time is wanted, as in 500ms or 5s; a bare number counts %v", verb, clip(args[0]), unit)
+		return 0, neterr.BadArg.With("%s %q: a time of up to %v is wanted, as in 500ms or 5s; a bare number counts %v", verb, clip(args[0]), longest, unit)
 	}
 	return 0, neterr.BadControl.With("%s takes a time, as in 500ms or 5s", verb)
 }

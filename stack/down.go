@@ -91,8 +91,12 @@ func (s *Stack) send(f *outFrame, to path, ip *wire.IP, headerLen int) error {
 	}
 	// RFC 6864 §4.1: the ID of an atomic datagram means nothing. One that a NIC or
 	// a router may cut up needs it.
-	ip.ID = uint32(s.ipID)
-	s.ipID++
+	if ip.DF {
+		ip.ID = uint32(uint16(s.random.Uint32())) // says nothing of how much we send
+	} else {
+		ip.ID = uint32(s.ipID)
+		s.ipID++
+	}
 	ip.PutIPv4(f.head[wire.EthernetLen:], length)
 	s.toNeighbour(f, to)
 	return nil

@@ -131,6 +131,9 @@ func (s *Stack) icmpWrite(c *Conv, op *Op) (done bool, err error) {
 		return true, neterr.BadArg.With("%d bytes: a write is 20 bytes for the IP header and at least 8 of ICMP", len(op.Data))
 	}
 	m := op.Data[wire.IPv4Len:]
+	if m[0] != wire.ICMPEchoRequest && op.User.UID != 0 && op.User.UID != s.cfg.Owner.UID {
+		return true, neterr.Permission.With("ICMP type %d: only echo requests, type 8, are for everybody; the rest could speak for the network", m[0])
+	}
 	h := wire.ICMPHeader{Type: m[0], Code: m[1], Rest: wire.EchoRest(c.local.Port(), uint16(m[6])<<8|uint16(m[7]))}
 	if err := s.icmpSend(c, h, m[wire.ICMPLen:]); err != nil {
 		c.fail(err)

@@ -135,6 +135,7 @@ func (i *Iface) unbind() *stopped {
 	i.stack.unfile(&i.timer)
 	for _, c := range i.starved {
 		c.starved = false
+		i.stack.touch(c)
 	}
 	i.starved = nil
 	n := &stopped{nic: i.nic, queue: i.queue}

@@ -106,6 +106,9 @@ func (c *Conv) closeGracefully() {
 		return
 	}
 	c.closing = true
+	if c.listener != nil {
+		c.hangup(neterr.Aborted) // nobody has taken the call: there is nobody to part from
+	}
 	if c.phase != hungup {
 		c.endAttempt()
 		c.hangupCalls()
@@ -154,7 +157,7 @@ func (c *Conv) free() {
 // expiry is when the clock of a conversation that nobody has open runs out, and
 // what for; ok is false while no clock runs.
 func (c *Conv) expiry() (at time.Duration, why string, ok bool) {
-	if c.held > 0 || c.waiting > 0 || c.closing || c.listener != nil || !c.detached {
+	if c.held > 0 || c.waiting > 0 || c.closing || c.listener != nil || !c.detached || c.name != "" {
 		return 0, "", false
 	}
 	since := max(c.left, c.changed)
@@ -216,6 +219,12 @@ func (c *Conv) takeCall(op *Op) (done bool, err error) {
 	if len(c.calls) == 0 {
 		return false, nil
 	}
+	if op.Detached {
+		if err := c.stack.mayDetach(c.owner); err != nil {
+			c.unlisten()
+			return true, err
+		}
+	}
 	call := c.calls[0]
 	c.calls[0] = nil
 	c.calls = c.calls[1:]
@@ -224,6 +233,7 @@ func (c *Conv) takeCall(op *Op) (done bool, err error) {
 	c.unlisten()
 	call.keep = c.keep
 	call.detach(op.Detached)
+	call.probe()
 	call.held++
 	op.Call = call
 	c.stack.touch(call)

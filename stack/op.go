@@ -133,6 +133,12 @@ func (s *Stack) cancel(op *Op, err error) {
 		return
 	}
 	s.unpark(op)
+	s.giveUp(op, err)
+}
+
+// giveUp answers an operation that is not to be waited for. A write that has
+// queued some bytes ends well, with a short count: those must not come again.
+func (s *Stack) giveUp(op *Op, err error) {
 	if op.Kind == OpWrite && op.N > 0 {
 		err = nil
 	}
@@ -242,9 +248,8 @@ func (s *Stack) try(op *Op) (done bool) {
 func (s *Stack) park(op *Op) {
 	size := op.held()
 	if !s.usage.parkOp(&s.knobs, size) {
-		s.abandon(op)
 		s.logf("%d operations wait already, holding %d bytes: one more refused", s.usage.ops, s.usage.memory)
-		s.finish(op, neterr.NoMemory)
+		s.giveUp(op, neterr.NoMemory)
 		return
 	}
 	if op.query != nil {

@@ -195,8 +195,31 @@ func (s *Stack) listenAt(c *Conv) error {
 		}
 		l.closeGracefully()
 	}
+	if l := c.proto.overlaps(c); l != nil {
+		return neterr.AddrInUse.With("%v: %v is announced by another user, as %s/%d", bang(c.local), bang(l.local), c.proto.name, l.num)
+	}
 	c.proto.listeners[c.local] = c
 	return nil
+}
+
+// overlaps finds another user's listener that takes calls which c would take: a
+// specific address beside the wildcard is only for its owner.
+func (pr *protocol) overlaps(c *Conv) *Conv {
+	for at, l := range pr.listeners {
+		if at.Port() == c.local.Port() && l.owner.UID != c.owner.UID &&
+			(at.Addr().IsUnspecified() || c.local.Addr().IsUnspecified()) {
+			return l
+		}
+	}
+	return nil
+}
+
+// unflow takes c out of the connections; one that has come after it under the
+// same name stays.
+func (pr *protocol) unflow(c *Conv) {
+	if t := (tuple{c.local, c.remote}); pr.flows[t] == c {
+		delete(pr.flows, t)
+	}
 }
 
 // unannounce gives the address up.

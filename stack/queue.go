@@ -190,7 +190,9 @@ func (i *Iface) send(out nic.NIC, f *outFrame) {
 	if out.Offload() {
 		i.count(out.Send(&f.Frame), &f.Frame)
 	} else {
-		nic.Finish(&f.Frame, func(cut *nic.Frame) { i.count(out.Send(cut), cut) })
+		if nic.Finish(&f.Frame, func(cut *nic.Frame) { i.count(out.Send(cut), cut) }) != nil {
+			i.sent.errors.Add(1)
+		}
 	}
 	f.release()
 }

@@ -104,16 +104,24 @@ func (s *Stack) tcpSettle(c *Conv) {
 		c.phase = connected
 		if c.listener != nil {
 			s.tcpArrived(c)
-		} else if c.detached {
-			c.opts.keepAlive, c.opts.keepIdle = true, probeAfter
-			c.opts.apply(c.tcb, s.now)
+		} else {
+			c.probe()
 		}
+	}
+}
+
+// probe has the peer of a detached connection probed, unless the user has said
+// when.
+func (c *Conv) probe() {
+	if c.detached && c.name == "" && c.tcb != nil && !c.opts.keepAlive {
+		c.opts.keepAlive, c.opts.keepIdle = true, probeAfter
+		c.opts.apply(c.tcb, c.stack.now)
 	}
 }
 
 // tcpClosed is told that the engine is done with a connection.
 func (s *Stack) tcpClosed(c *Conv) {
-	delete(c.proto.flows, tuple{c.local, c.remote})
+	c.proto.unflow(c)
 	err := c.tcb.Err()
 	switch {
 	case c.listener != nil: // a call that died before it was taken
@@ -187,6 +195,12 @@ func (s *Stack) tcpSend(c *Conv, f *outFrame, to path) {
 	seg.H.SrcPort, seg.H.DstPort = c.local.Port(), c.remote.Port()
 	f.Body = seg.Payload[:seg.Slices]
 	headerLen := s.tcpHeader(f, &seg.H, c.local.Addr(), c.remote.Addr(), seg.Len)
+	if wire.IPv4Len+headerLen+min(seg.Len, seg.MSS) > to.out.mtu {
+		// The interface takes less than it did: as RFC 1191 has it from afar.
+		to.out.queue.drop(f)
+		c.tcb.SetMTU(s.now, to.out.mtu)
+		return
+	}
 	if seg.Len > seg.MSS {
 		f.GSO, f.GSOSize, f.HeaderLen = wire.GSOTCPv4, uint16(seg.MSS), uint16(payloadAt+headerLen)
 	}

@@ -187,10 +187,7 @@ func (s *Stack) tcpHangup(c *Conv) {
 	if to, err := s.pathTo(c.remote.Addr()); err == nil {
 		s.tcpOutput(c, to)
 	}
-	delete(c.proto.flows, tuple{c.local, c.remote})
-	if c.listener != nil && c.phase == connecting {
-		c.listener.embryos--
-	}
+	c.proto.unflow(c)
 	c.settled = tcp.Closed
 }
 
@@ -199,7 +196,7 @@ func (s *Stack) tcpFree(c *Conv) (lingers bool) {
 	if c.tcb == nil {
 		return false
 	}
-	delete(c.proto.flows, tuple{c.local, c.remote})
+	c.proto.unflow(c)
 	if c.tcb.State() == tcp.TimeWaiting && !c.unlinked {
 		c.proto.waits.add(c)
 		lingers = true

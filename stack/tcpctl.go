@@ -35,9 +35,9 @@ func (s *Stack) tcpControl(c *Conv, verb string, args []string) (known bool, err
 	case "usertimeout":
 		o.userTimeout, err = oneDuration(verb, args, time.Millisecond)
 	case "rcvbuf":
-		o.rcvBuf, err = oneSize(verb, args)
+		o.rcvBuf, err = s.bufferSize(c, verb, args)
 	case "sndbuf":
-		o.sndBuf, err = oneSize(verb, args)
+		o.sndBuf, err = s.bufferSize(c, verb, args)
 	case "mss":
 		if o.mss, err = smallNumber(verb, args, 88, 65495); err == nil && c.tcb != nil {
 			err = neterr.InUse.With("mss is said in the first segment: set it before connect or announce")
@@ -78,8 +78,16 @@ func optionalSwitch(verb string, args []string) (bool, error) {
 	return on, nil
 }
 
-func oneSize(verb string, args []string) (int, error) {
-	const lo, hi = 4 << 10, 1 << 30
+// userBuffer is the largest queue that somebody gets who owns neither the tree
+// nor the machine: what a queue holds is the daemon's memory.
+const userBuffer = 8 << 20
+
+func (s *Stack) bufferSize(c *Conv, verb string, args []string) (int, error) {
+	const lo = 4 << 10
+	hi := 1 << 30
+	if c.owner.UID != 0 && c.owner.UID != s.cfg.Owner.UID {
+		hi = userBuffer
+	}
 	if len(args) == 1 {
 		if n, ok := parseSize(args[0]); ok && n >= lo && n <= hi {
 			return n, nil

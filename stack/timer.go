@@ -101,8 +101,8 @@ func (s *Stack) arm() {
 	}
 	s.armed = at
 	if s.wakeup == nil {
-		s.wakeup = time.AfterFunc(at-s.now, s.Tick)
+		s.wakeup = time.AfterFunc(max(0, at-s.now), s.Tick)
 	} else {
-		s.wakeup.Reset(at - s.now)
+		s.wakeup.Reset(max(0, at-s.now))
 	}
 }

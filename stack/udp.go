@@ -73,10 +73,16 @@ func (s *Stack) udpInput(p *packet) {
 		return
 	}
 	pr := s.proto(wire.UDP)
-	t := tuple{netip.AddrPortFrom(p.ip.Dst, h.DstPort), netip.AddrPortFrom(p.ip.Src, h.SrcPort)}
+	ifAddr, _ := p.in.addrFor(p.ip.Src)
+	asked := netip.AddrPortFrom(p.ip.Dst, h.DstPort)
+	t := tuple{asked, netip.AddrPortFrom(p.ip.Src, h.SrcPort)}
+	if p.toGroup && ifAddr.IsValid() {
+		// RFC 1122 §3.2.1.3: who is called by a group answers with an address of his own.
+		t.local = netip.AddrPortFrom(ifAddr, h.DstPort)
+	}
 	c := pr.flows[t]
 	if c == nil {
-		c = pr.listener(t.local)
+		c = pr.listener(asked)
 	}
 	if c == nil {
 		n.NoPorts++
@@ -94,9 +100,12 @@ func (s *Stack) udpInput(p *packet) {
 		n.Empty++ // would read as the end of the file
 		return
 	}
-	ifAddr, _ := p.in.addrFor(p.ip.Src)
-	d := datagram{append([]byte(nil), payload...), t.remote, t.local, ifAddr}
-	if !c.datagrams.push(d, s.knobs.udpRcvBuf) {
+	d := datagram{append([]byte(nil), payload...), t.remote, asked, ifAddr}
+	limit := s.knobs.udpRcvBuf
+	if c.listener != nil {
+		limit = min(limit, untakenBytes)
+	}
+	if !c.datagrams.push(d, limit) {
 		n.QueueFull++
 		return
 	}
@@ -105,10 +114,17 @@ func (s *Stack) udpInput(p *packet) {
 	s.touch(c)
 }
 
+// untakenBytes bounds what a call holds that nobody has taken yet.
+const untakenBytes = 16 << 10
+
 // udpCall makes the conversation of a peer that a listener has not heard of.
 func (s *Stack) udpCall(l *Conv, t tuple) *Conv {
 	if len(l.calls) >= l.backlog {
-		return nil
+		// Whoever invents senders must not shut a listener: the oldest makes room.
+		oldest := l.calls[0]
+		oldest.hangup(neterr.ListenHungup)
+		oldest.closing = true
+		s.counts.UDP.QueueFull++
 	}
 	c, err := s.newConv(l.proto, l.owner)
 	if err != nil {
@@ -149,7 +165,7 @@ func (s *Stack) udpConnect(c *Conv, remote netip.AddrPort) error {
 }
 
 func (s *Stack) udpHangup(c *Conv) {
-	delete(c.proto.flows, tuple{c.local, c.remote})
+	c.proto.unflow(c)
 	s.unannounce(c)
 }
 

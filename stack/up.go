@@ -140,15 +140,6 @@ func (s *Stack) up(p *packet) {
 	switch {
 	case p.bad == dropTCPChecksum || p.bad == dropUDPChecksum:
 		// Somebody else's bad checksum is his to find: a router passes it on.
-		if s.own[p.ip.Dst] != nil {
-			i.drops.add(p.bad)
-			return
-		}
-	case p.bad == dropBadHeader:
-		s.counts.IP.InReceives++
-		s.counts.IP.InHdrErrors++
-		i.drops.add(p.bad)
-		return
 	case p.bad != 0:
 		i.drops.add(p.bad)
 		return
@@ -225,6 +216,10 @@ func (s *Stack) badSource(p *packet) dropReason {
 
 // deliver gives a datagram of ours to its protocol, whole.
 func (s *Stack) deliver(p *packet) {
+	if p.bad != 0 {
+		p.in.drops.add(p.bad)
+		return
+	}
 	if p.ip.More || p.ip.Offset != 0 {
 		if !s.reassemble(p) {
 			return

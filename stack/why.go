@@ -50,7 +50,7 @@ func forHowLong(d time.Duration) string {
 
 func (c *Conv) idleWhy() string {
 	if c.phase == connecting {
-		return fmt.Sprintf("looking up the address of %s", c.attempt.target.host)
+		return fmt.Sprintf("looking up the address of %s", clean(c.attempt.target.host))
 	}
 	if c.phase == hungup {
 		if c.cause != nil {
