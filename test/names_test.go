@@ -4,6 +4,7 @@ package test
 // dnsmasq, which asks nobody else.
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -15,24 +16,25 @@ import (
 
 // nameServer starts dnsmasq. It knows lab.example and what is in it, and that there
 // is nothing in wrong.example; of any other name it says that it will not answer.
-func nameServer(n *netns.Net) *netns.Process {
-	p := n.Start("dnsmasq", "--keep-in-foreground", "--log-facility=-", "--log-queries", "--conf-file=/dev/null", "--pid-file", "--user=root",
-		"--no-resolv", "--no-hosts", "--domain-needed", "--listen-address="+netns.HostAddr, "--bind-interfaces", "--local-ttl=60", "--local=/lab.example/wrong.example/",
-		"--host-record=web.lab.example,"+netns.HostAddr,
-		"--host-record=two.lab.example,10.114.0.99", "--host-record=two.lab.example,"+netns.HostAddr,
+func nameServer(n *netns.Net, more ...string) *netns.Process {
+	args := []string{"dnsmasq", "--keep-in-foreground", "--log-facility=-", "--log-queries", "--conf-file=/dev/null", "--pid-file", "--user=root",
+		"--no-resolv", "--no-hosts", "--domain-needed", "--listen-address=" + netns.HostAddr, "--bind-interfaces", "--local-ttl=60", "--local=/lab.example/wrong.example/",
+		"--host-record=web.lab.example," + netns.HostAddr,
+		"--host-record=two.lab.example,10.114.0.99", "--host-record=two.lab.example," + netns.HostAddr,
 		"--host-record=six.lab.example,fd00::1",
-		"--address=/any.lab.example/"+netns.HostAddr,
+		"--address=/any.lab.example/" + netns.HostAddr,
 		"--cname=www.lab.example,web.lab.example", "--cname=w.lab.example,www.lab.example",
 		"--mx-host=lab.example,web.lab.example,10", "--txt-record=web.lab.example,hello from a record",
-		"--cname=astray.lab.example,elsewhere.lab.example")
+		"--cname=astray.lab.example,elsewhere.lab.example"}
+	p := n.Start(append(args, more...)...)
 	p.Expect("started")
 	return p
 }
 
 // resolving is a world with a name server.
-func resolving(t *testing.T, flags ...string) (*netns.Net, *netns.Process) {
+func resolving(t *testing.T) (*netns.Net, *netns.Process) {
 	t.Helper()
-	n := world(t, append([]string{"--dns", netns.HostAddr, "--search", "lab.example"}, flags...)...)
+	n := world(t, "--dns", netns.HostAddr, "--search", "lab.example")
 	return n, nameServer(n)
 }
 
@@ -159,6 +161,27 @@ func TestQueries(t *testing.T) {
 	}
 }
 
+// TestLongAnswer: what does not fit into a datagram comes over TCP, as a whole.
+func TestLongAnswer(t *testing.T) {
+	const records, length = 20, 200 // with their headers, over 4 KB
+	n := world(t, "--dns", netns.HostAddr)
+	var flags []string
+	want := ""
+	for i := range records {
+		value := fmt.Sprintf("%02d", i) + strings.Repeat("x", length-2)
+		flags = append(flags, "--txt-record=long.lab.example,"+value)
+		want += "long.lab.example txt\t" + value + "\n"
+	}
+	nameServer(n, flags...)
+	before := stat(t, n, "tcp/stats", "ActiveOpens")
+	if out := n.Shell("dash", "sort dns.d/long.lab.example:txt"); out != want {
+		t.Errorf("%d bytes: %q", len(out), out)
+	}
+	if got := stat(t, n, "tcp/stats", "ActiveOpens") - before; got != 1 {
+		t.Errorf("%d connections to the name server, want 1", got)
+	}
+}
+
 // TestNameServerSilent: a name server that hangs delays who asks, and nobody else;
 // a signal ends the wait at once, and time ends it in any case.
 func TestNameServerSilent(t *testing.T) {
@@ -168,30 +191,33 @@ func TestNameServerSilent(t *testing.T) {
 	patient := n.Start("bash", "-c", "echo connect web.lab.example:80 > "+ctl)
 	patient.Blocked()
 	for name, command := range map[string]string{
-		"connect": "echo connect web.lab.example:80 > " + filepath.Join(n.Root, "tcp", detached(n), "ctl"),
-		"dial":    "exec cat " + n.Root + "/tcp/dial/web.lab.example:80",
-		"ping":    "exec cat " + n.Root + "/icmp/dial/web.lab.example",
-		"cs":      "echo 'tcp!web.lab.example!80' > " + n.Root + "/cs",
-		"dns":     "echo web.lab.example > " + n.Root + "/dns",
-		"dns.d":   "exec cat " + n.Root + "/dns.d/web.lab.example",
+		"connect": "cd " + n.Root + "/tcp; n=$(cat clone); echo connect NAME:80 > $n/ctl",
+		"dial":    "exec cat " + n.Root + "/tcp/dial/NAME:80",
+		"ping":    "exec cat " + n.Root + "/icmp/dial/NAME",
+		"cs":      "echo 'tcp!NAME!80' > " + n.Root + "/cs",
+		"dns":     "echo NAME > " + n.Root + "/dns",
+		"dns.d":   "exec cat " + n.Root + "/dns.d/NAME",
 	} {
-		t.Run(name, func(t *testing.T) {
-			n := n.For(t)
-			p := n.Start("dash", "-c", command)
-			p.Blocked()
-			out := n.Shell("dash", "ls tcp dns.d; cat stats > /dev/null; n=$(cat tcp/clone); echo connect 10.114.0.1:80 > tcp/$n/ctl; cat tcp/$n/remote; rmdir tcp/$n")
-			if !strings.HasSuffix(out, "10.114.0.1!80\n") {
-				t.Errorf("beside it: %q", out)
-			}
-			begin := time.Now()
-			p.Signal(syscall.SIGINT)
-			if err := p.Wait(deadline); err == nil {
-				t.Errorf("ended well: %q", p.Output())
-			}
-			if took := time.Since(begin); took > promptly {
-				t.Errorf("ended after %v, want at most %v", took, promptly)
-			}
-		})
+		for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGKILL} {
+			t.Run(name+"/"+signal.String(), func(t *testing.T) {
+				n := n.For(t)
+				// A name of its own is a question of its own, with all its time.
+				p := n.Start("dash", "-c", strings.ReplaceAll(command, "NAME", fmt.Sprintf("%s-%d.any.lab.example", name, signal)))
+				p.Blocked()
+				out := n.Shell("dash", "ls tcp dns.d; cat stats > /dev/null; n=$(cat tcp/clone); echo connect 10.114.0.1:80 > tcp/$n/ctl; cat tcp/$n/remote; rmdir tcp/$n")
+				if !strings.HasSuffix(out, "10.114.0.1!80\n") {
+					t.Errorf("beside it: %q", out)
+				}
+				begin := time.Now()
+				p.Signal(signal)
+				if err := p.Wait(deadline); err == nil {
+					t.Errorf("ended well: %q", p.Output())
+				}
+				if took := time.Since(begin); took > promptly {
+					t.Errorf("ended after %v, want at most %v", took, promptly)
+				}
+			})
+		}
 	}
 	if err := patient.Wait(2 * deadline); err == nil || !strings.Contains(patient.Output(), "Connection timed out") {
 		t.Errorf("who waited: %v, %q", err, patient.Output())
@@ -199,6 +225,7 @@ func TestNameServerSilent(t *testing.T) {
 	if words := n.Run("cat", filepath.Join(filepath.Dir(ctl), "err")); !strings.Contains(words, "no answer from the name servers") {
 		t.Errorf("err says %q", words)
 	}
+	awaitStat(t, n, "operations", 0)
 	// It speaks again, and all is well.
 	server.Signal(syscall.SIGCONT)
 	n.Shell("bash", "echo connect web.lab.example:80 > "+ctl)
