@@ -67,6 +67,7 @@ func Mount(path string, s *stack.Stack, opts Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	path = resolved(path)
 	if err := clearDead(path); err != nil {
 		return nil, err
 	}
@@ -228,6 +229,18 @@ func clearDead(path string) error {
 			return fmt.Errorf("%s: a dead tree is mounted here: %w", path, err)
 		}
 	}
+}
+
+// resolved is path as the kernel lists it: without symbolic links. Those of a dead
+// mount can only be followed up to its parent.
+func resolved(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	if parent, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+		return filepath.Join(parent, filepath.Base(path))
+	}
+	return path
 }
 
 // mountedHere reports whether what is mounted on top at path is a tree of ours.

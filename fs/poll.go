@@ -97,8 +97,5 @@ func (h *handle) readyControl(r stack.Ready) stack.Ready {
 	if h.unread() || h.conv.ReadyListen()&stack.ReadyIn != 0 {
 		r |= stack.ReadyIn
 	}
-	if h.conv.Info().State != "Syn_sent" {
-		r |= stack.ReadyOut
-	}
-	return r
+	return r | h.conv.ReadyControl()
 }

@@ -120,18 +120,18 @@ func (s *Server) attr(n node, out *fuse.Attr) error {
 	return nil
 }
 
-// shut takes the permissions away from those to whom Options.Mode closes the
-// tree: 0600 leaves nothing to group and others.
+// shut takes the permissions away that Options.Mode does not leave to anybody:
+// 0600 nothing to group and others, 0644 no writing.
 func (s *Server) shut(mode uint32) uint32 {
 	if s.opts.Mode == 0 {
 		return mode
 	}
 	for _, class := range []uint32{0o700, 0o070, 0o007} {
 		if s.opts.Mode&class == 0 {
-			mode &^= class
+			mode &^= class // to search directories, too
 		}
 	}
-	return mode
+	return mode &^ (0o666 &^ s.opts.Mode)
 }
 
 func (r raw) SetAttr(_ <-chan struct{}, in *fuse.SetAttrIn, out *fuse.AttrOut) fuse.Status {

@@ -17,11 +17,17 @@ type Drainer interface {
 }
 
 // drainage knows whether a reader is at work, and who waits for him to finish.
-// Its lock is taken last of all.
+// Its lock is taken before an inbox's.
 type drainage struct {
 	mu      sync.Mutex
 	busy    bool
-	waiting []func()
+	waiting []waiter
+}
+
+// A waiter is who asked, and how to see whether frames are left.
+type waiter struct {
+	f    func()
+	left func() bool
 }
 
 func (d *drainage) begin() {
@@ -30,15 +36,24 @@ func (d *drainage) begin() {
 	d.mu.Unlock()
 }
 
-// end tells those who wait.
-func (d *drainage) end() {
+// end tells those who wait, but for those whose frames have come since the reader
+// looked for the last time: he will be back. At the very end there is nobody to
+// wait for.
+func (d *drainage) end(last bool) {
 	d.mu.Lock()
 	d.busy = false
-	waiting := d.waiting
-	d.waiting = nil
+	var stay, told []waiter
+	for _, w := range d.waiting {
+		if !last && w.left() {
+			stay = append(stay, w)
+		} else {
+			told = append(told, w)
+		}
+	}
+	d.waiting = stay
 	d.mu.Unlock()
-	for _, f := range waiting {
-		f()
+	for _, w := range told {
+		w.f()
 	}
 }
 
@@ -48,7 +63,7 @@ func (d *drainage) later(f func(), left func() bool) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.busy || left() {
-		d.waiting = append(d.waiting, f)
+		d.waiting = append(d.waiting, waiter{f, left})
 		return true
 	}
 	return false
@@ -74,11 +89,7 @@ func (t *TAP) Drained(f func()) {
 
 // Drained is for Drainer.
 func (p *port) Drained(f func()) {
-	q := &p.in
-	q.mu.Lock()
-	later := q.drainage.later(f, func() bool { return q.n > 0 && q.done != nil && !q.closed })
-	q.mu.Unlock()
-	if !later {
+	if !p.in.drainage.later(f, p.in.someToDeliver) {
 		f()
 	}
 }

@@ -78,32 +78,39 @@ func (q *inbox) start(r Receiver, c *counters) {
 
 func (q *inbox) run(c *counters) {
 	defer close(q.done)
-	defer q.drainage.end()
+	defer q.drainage.end(true)
 	var frames [batchMax]Frame
 	var batch [batchMax]*Frame
 	for i := range frames {
 		batch[i] = &frames[i]
 	}
 	for {
-		n := q.take(&frames)
-		if n == 0 {
+		if !q.wait() {
 			return
 		}
+		q.drainage.begin() // before the frames are out of sight
+		n := q.take(&frames)
 		lend(&q.to, batch[:n], c)
-		if q.empty() {
-			q.drainage.end()
+		if !q.someToDeliver() {
+			q.drainage.end(false)
 		}
 	}
 }
 
-// take waits for frames, and returns none when the inbox is closed.
-func (q *inbox) take(frames *[batchMax]Frame) (n int) {
+// wait waits for frames; false: the inbox is closed.
+func (q *inbox) wait() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for q.n == 0 && !q.closed {
 		q.some.Wait()
 	}
-	q.drainage.begin() // before the frames are out of sight
+	return !q.closed
+}
+
+// take takes frames out, none when the inbox was closed meanwhile.
+func (q *inbox) take(frames *[batchMax]Frame) (n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	for n < batchMax && q.n > 0 && !q.closed {
 		p := q.pop()
 		p.unpack(&frames[n])
@@ -112,10 +119,11 @@ func (q *inbox) take(frames *[batchMax]Frame) (n int) {
 	return n
 }
 
-func (q *inbox) empty() bool {
+// someToDeliver reports whether frames wait for a reader that will come.
+func (q *inbox) someToDeliver() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.n == 0
+	return q.n > 0 && q.done != nil && !q.closed
 }
 
 func (q *inbox) pop() (p parcel) {

@@ -64,7 +64,7 @@ func (t *TAP) Start(r Receiver) {
 func (t *TAP) run() {
 	defer close(t.done)
 	t.conn.Read(t.drain)
-	t.drainage.end() // a last time: the device may have gone with frames in it
+	t.drainage.end(true) // a last time: the device may have gone with frames in it
 	for i := range t.frames {
 		t.frames[i].Buf.Release()
 		t.frames[i] = Frame{}
@@ -76,7 +76,7 @@ func (t *TAP) run() {
 // missed. An error is waited out in the same way: the next arrival ends it.
 func (t *TAP) drain(fd uintptr) (done bool) {
 	t.drainage.begin()
-	defer t.drainage.end()
+	defer t.drainage.end(false)
 	for more := true; more; {
 		var n int
 		n, more = t.fill(fd)

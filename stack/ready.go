@@ -71,6 +71,17 @@ func (c *Conv) ReadyListen() Ready {
 	return 0
 }
 
+// ReadyControl is the readiness of ctl: out unless a connect is under way, its
+// name being looked up or its address called.
+func (c *Conv) ReadyControl() Ready {
+	c.stack.lock()
+	defer c.stack.unlock()
+	if c.phase == connecting {
+		return 0
+	}
+	return ReadyOut
+}
+
 // KeepsRest reports whether a reader keeps what did not fit of a datagram for
 // his next read; with headers he does not, as on Plan 9.
 func (c *Conv) KeepsRest() bool {
