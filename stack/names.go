@@ -38,13 +38,17 @@ func (s *Stack) ask(question func(ctx context.Context) (answer func())) (cancel 
 	s.lookups++
 	s.resolving.Go(func() {
 		defer cancel()
-		answer := question(ctx)
-		s.lock()
-		defer s.unlock()
-		s.lookups--
-		answer()
+		s.heard(question(ctx))
 	})
 	return cancel, nil
+}
+
+// heard is the end of a question.
+func (s *Stack) heard(answer func()) {
+	s.lock()
+	defer s.unlock()
+	s.lookups--
+	answer()
 }
 
 // A query is an OpCS or OpDNS that is being answered.
