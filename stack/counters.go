@@ -43,6 +43,7 @@ type UDPCounters struct {
 
 // TableCounters count what the tables of TCP refused.
 type TableCounters struct {
+	CurrEstab        int    // connections up, or half closed by the peer
 	SynsDropped      uint64 // the listener's backlog was full
 	TimeWaitsDropped uint64 // TIME-WAIT records given up for newer ones
 	NoConv           uint64 // segments for no connection

@@ -95,7 +95,7 @@ func (s *Stack) tcpSettle(c *Conv) {
 	if state == c.settled {
 		return
 	}
-	c.settled = state
+	c.settleAs(state)
 	c.changed = s.now
 	switch {
 	case state == tcp.Closed:
@@ -108,6 +108,18 @@ func (s *Stack) tcpSettle(c *Conv) {
 			c.probe()
 		}
 	}
+}
+
+// settleAs notes the state that c is in, and counts it.
+func (c *Conv) settleAs(state tcp.State) {
+	up := func(st tcp.State) bool { return st == tcp.Established || st == tcp.CloseWait } // RFC 4022: tcpCurrEstab
+	switch {
+	case up(state) && !up(c.settled):
+		c.stack.counts.Tables.CurrEstab++
+	case !up(state) && up(c.settled):
+		c.stack.counts.Tables.CurrEstab--
+	}
+	c.settled = state
 }
 
 // probe has the peer of a detached connection probed, unless the user has said

@@ -188,7 +188,7 @@ func (s *Stack) tcpHangup(c *Conv) {
 		s.tcpOutput(c, to)
 	}
 	c.proto.unflow(c)
-	c.settled = tcp.Closed
+	c.settleAs(tcp.Closed)
 }
 
 // tcpFree lets go of the engine; true: the number lives on in TIME-WAIT.
@@ -201,6 +201,7 @@ func (s *Stack) tcpFree(c *Conv) (lingers bool) {
 		c.proto.waits.add(c)
 		lingers = true
 	}
+	c.settleAs(tcp.Closed)
 	c.tcb.Free()
 	c.tcb = nil
 	return lingers

@@ -9,6 +9,7 @@ import (
 
 	"slashnet/stack/neterr"
 	"slashnet/stack/tcp"
+	"slashnet/wire"
 )
 
 func (s *Stack) tcpControl(c *Conv, verb string, args []string) (known bool, err error) {
@@ -195,20 +196,13 @@ func (s *Stack) keepIdle(c *Conv) time.Duration {
 func (s *Stack) tcpStats() string {
 	n := &s.counts.TCP
 	t := &s.counts.Tables
-	pr := s.proto(6)
-	established := 0
-	for _, c := range pr.flows {
-		if c.phase == connected {
-			established++
-		}
-	}
 	var b strings.Builder
 	row := func(name string, v any) { fmt.Fprintf(&b, "%s: %v\n", name, v) }
 	row("MaxConn", s.knobs.maxConvs)
 	row("ActiveOpens", n.ActiveOpens)
 	row("PassiveOpens", n.PassiveOpens)
 	row("EstabResets", n.EstabResets)
-	row("CurrEstab", established)
+	row("CurrEstab", t.CurrEstab)
 	row("InSegs", n.InSegs)
 	row("OutSegs", n.OutSegs)
 	row("RetransSegs", n.RetransSegs)
@@ -237,7 +231,7 @@ func (s *Stack) tcpStats() string {
 	row("DeadSegments", n.DeadSegments)
 	row("NoConv", t.NoConv)
 	row("SynsDropped", t.SynsDropped)
-	row("TimeWaits", len(pr.waits.byNum))
+	row("TimeWaits", len(s.proto(wire.TCP).waits.byNum))
 	row("TimeWaitsDropped", t.TimeWaitsDropped)
 	return b.String()
 }
