@@ -89,7 +89,7 @@ func (c *call) finish(*stack.Op) {
 	s := c.server
 	s.calls.remove(c)
 	switch c.op.Kind {
-	case stack.OpRead:
+	case stack.OpRead, stack.OpEvents:
 		c.finishRead()
 	case stack.OpWrite, stack.OpCtl:
 		c.block.Release()
@@ -155,6 +155,9 @@ func (s *Server) open(in *fuse.OpenIn) {
 		s.fail(in.Unique, err)
 	case n.proto() == ipifc:
 		s.openIface(in.Unique, n, u, at)
+	case f.kind == events:
+		h := &handle{node: n, file: f, user: u, events: s.stack.Events(at.conv)}
+		s.add(in.Unique, h)
 	case f.kind == clone:
 		conv, err := s.stack.Clone(protos[n.proto()].num, u, detached(in))
 		if err != nil {
@@ -217,7 +220,11 @@ func (s *Server) openIface(unique uint64, n node, u stack.User, at place) {
 		}
 		at.iface = i
 	}
-	h := &handle{node: n, file: f, user: u, iface: at.iface, num: at.iface.Num(), text: numberText(at.iface.Num())}
+	s.add(unique, &handle{node: n, file: f, user: u, iface: at.iface, num: at.iface.Num(), text: numberText(at.iface.Num())})
+}
+
+// add answers an open with a handle that holds nothing.
+func (s *Server) add(unique uint64, h *handle) {
 	fh, err := s.handles.add(h)
 	if err != nil {
 		s.fail(unique, err)
@@ -240,7 +247,7 @@ func (s *Server) readStream(in *fuse.ReadIn) {
 	case h.file.kind == answers:
 		s.dev.reply(in.Unique, fuse.OK, nil, []wire.Chunk{{B: h.textAt(in.Offset, in.Size)}})
 		return
-	case !h.isStream():
+	case !h.isStream() && h.events == nil:
 		s.dev.reply(in.Unique, fuse.OK, nil, []wire.Chunk{{B: h.number(int(in.Size))}})
 		return
 	}
@@ -250,6 +257,9 @@ func (s *Server) readStream(in *fuse.ReadIn) {
 	}
 	c := &call{unique: in.Unique, handle: h}
 	c.op.Kind, c.op.Conv, c.op.User, c.op.Max = stack.OpRead, h.conv, h.user, int(in.Size)
+	if h.events != nil {
+		c.op.Kind, c.op.Events = stack.OpEvents, h.events
+	}
 	c.op.NonBlock = in.Flags&syscall.O_NONBLOCK != 0
 	s.submit(c)
 }
@@ -274,7 +284,7 @@ func (s *Server) writeStream(in *fuse.WriteIn, payload []byte, block *wire.Buf) 
 	case h.file.kind == query:
 		s.writeQuery(in, h, payload)
 		return
-	case h.file.kind == answers:
+	case h.file.kind == answers, h.events != nil: // root may open them for writing
 		s.fail(in.Unique, syscall.EBADF)
 		return
 	}

@@ -5,7 +5,7 @@
 //
 //	tcp/ udp/ icmp/   conversations, by protocol
 //	ipifc/            interfaces
-//	arp iproute ipselftab log stats ctl help version
+//	arp iproute ipselftab log events stats ctl help version
 //	cs dns            names: a query is written, each read gives an answer
 //	dns.d/NAME[:TYPE] the answers to the query NAME TYPE of dns
 //
@@ -13,6 +13,7 @@
 //
 //	clone             opening it makes a conversation; the descriptor is its ctl
 //	stats             counters
+//	all.json          an array of all status.json
 //	N/                a conversation; N grows and is not soon used again
 //	by-state/ by-local/ by-remote/
 //	                  links to the conversations: by-remote/10.0.0.1:80/7
@@ -34,18 +35,26 @@
 //	local remote      address!port
 //	status            the state, then lines of a word and a number
 //	why               one sentence on why it is as it is
+//	status.json       the same as an object
+//	events            a stream of its changes of state: those that are remembered,
+//	                  then those to come; ends with it
 //	peek              unread bytes, at most 64 KiB, which stay unread
 //
 // An interface has ctl, status, local and stats.
 //
 // # Reading and writing
 //
-// Files that wait (clone, ctl, data, listen, cs, dns, and those of dial and
+// Files that wait (clone, ctl, data, listen, events, cs, dns, and those of dial and
 // accept) have no position. data gives what is there, at most what was asked, and
 // 0 bytes for ever once the peer has closed. A control file gives its number and a
 // newline once, then nothing until something is written. What a read leaves of a
 // datagram is kept for the next read of the same open file; with the verb
 // headers it is lost, as on Plan 9.
+//
+// A line of events is the time, the conversation, the states from and to (- for
+// none), both addresses, and the cause to the end of the line. The stack keeps the
+// last 4096; a reader who is slower finds a line `TIME lost N: …`. States that one
+// segment passes through at once are one change.
 //
 // A write to cs or dns waits for the answers, O_NONBLOCK or not: the resolver gives
 // up soon enough. They are the handle's own until its next query, which needs no

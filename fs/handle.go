@@ -34,6 +34,7 @@ type handle struct {
 	tag     string // iproute: for the lines to come
 	entries []entry
 	iface   *stack.Iface
+	events  *stack.Events
 
 	mu      sync.Mutex
 	read    int      // control: how much of the number was read; query: of the first answer
@@ -191,7 +192,7 @@ func (h *handle) fit(chunks []wire.Chunk, max int) []wire.Chunk {
 	}
 	all := flatten(chunks)
 	letGo(chunks)
-	if h.conv.KeepsRest() {
+	if h.events != nil || h.conv.KeepsRest() {
 		h.mu.Lock()
 		h.rests = append(h.rests, all[max:])
 		h.mu.Unlock()

@@ -49,25 +49,49 @@ func (s *Server) servePoll(h *fuse.InHeader, in *pollIn) {
 		return
 	}
 	// Watched before looked at, so that nothing falls in between.
-	if hd.conv != nil && hd.file.kind.waits() && in.Flags&pollScheduleNotify != 0 && hd.poll.watch == nil {
+	if w := hd.watched(); w != nil && in.Flags&pollScheduleNotify != 0 && hd.poll.watch == nil {
 		hd.poll.kh = in.Kh
 		hd.poll.watch = &stack.Watch{Notify: func() { s.notes.poll(&hd.poll) }}
-		hd.conv.Watch(hd.poll.watch)
+		w.Watch(hd.poll.watch)
 	}
 	s.dev.reply(h.Unique, fuse.OK, bytesOf(&pollOut{Revents: hd.revents()}), nil)
+}
+
+// A watched tells when it may be ready.
+type watched interface {
+	Watch(*stack.Watch)
+	Unwatch(*stack.Watch)
+}
+
+// watched is what a handle waits for; nil: it is always ready.
+func (h *handle) watched() watched {
+	switch {
+	case h.events != nil:
+		return h.events
+	case h.conv != nil && h.file.kind.waits():
+		return h.conv
+	}
+	return nil
 }
 
 // unpoll ends the watch of a handle that is closed.
 func (h *handle) unpoll() {
 	if h.poll.watch != nil {
-		h.conv.Unwatch(h.poll.watch)
+		h.watched().Unwatch(h.poll.watch)
 	}
 }
 
 // revents is what poll(2) says of a handle.
 func (h *handle) revents() uint32 {
-	if !h.file.kind.waits() || h.conv == nil {
+	if h.watched() == nil {
 		return readable | writable
+	}
+	if h.events != nil {
+		r := h.events.Ready()
+		if h.hasRest() {
+			r |= stack.ReadyIn
+		}
+		return pollBits(r)
 	}
 	r := h.conv.Ready()
 	if h.conv.ReadyListen()&stack.ReadyIn != 0 {
@@ -80,13 +104,16 @@ func (h *handle) revents() uint32 {
 	} else {
 		r = h.readyControl(r)
 	}
-	var events uint32
+	return pollBits(r)
+}
+
+func pollBits(r stack.Ready) (bits uint32) {
 	for _, e := range pollEvents {
 		if r&e.ready != 0 {
-			events |= e.events
+			bits |= e.events
 		}
 	}
-	return events
+	return bits
 }
 
 // readyControl makes of what is true for data what is true for ctl: there is a

@@ -48,6 +48,7 @@ const (
 	accept
 	query   // cs and dns: a query is written, answers are read
 	answers // of dns.d: a text, for which open asks
+	events  // lines of what happened
 )
 
 // waits reports whether the loop serves files of this kind itself.
@@ -115,6 +116,7 @@ var files = []file{
 	{path: "/dns.d", kind: directory, mode: 0o555, about: "reading dns.d/NAME or dns.d/NAME:TYPE asks dns"},
 	{path: "/log", kind: text, mode: 0o444, slow: true, about: "what happened lately, with the words of errors",
 		read: func(at place) string { return at.stack.LogText() }},
+	{path: "/events", kind: events, mode: 0o444, about: "changes of state from now on, a line each: time, conversation, from, to, local, remote, cause"},
 	{path: "/stats", kind: text, mode: 0o444, about: "counters of the whole stack, one for every reason to drop",
 		read: func(at place) string { return at.stack.StackStatsText() }},
 	{path: "/ctl", kind: text, mode: 0o644, slow: true, about: "settings, NAME VALUE; sync waits for all frames received so far, reset drops every conversation",
@@ -168,6 +170,7 @@ var files = []file{
 	{path: "/PROTO/N/why", kind: text, mode: 0o444, about: "a sentence on why it is as it is",
 		read: func(at place) string { return at.conv.WhyText() },
 		row:  func(r stack.Record) string { return r.Why + "\n" }},
+	{path: "/PROTO/N/events", kind: events, mode: 0o444, about: "its changes of state, those that are remembered and those to come"},
 	{path: "/PROTO/N/peek", kind: text, mode: 0o440, about: "unread bytes, not consumed",
 		read: func(at place) string { return string(at.conv.Peek(peekLen)) }},
 

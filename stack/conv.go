@@ -58,6 +58,8 @@ type Conv struct {
 	keep     time.Duration // how long without handle and traffic
 	timer    timer
 	dirty    bool // on the list of those to settle
+	told     told
+	ending   string // why its clock has closed it
 
 	// Settings.
 	ttl, tos     uint8

@@ -62,6 +62,7 @@ func (s *Stack) settle() {
 		s.dirty = s.dirty[:n]
 		c.settle()
 	}
+	s.events.settle(s)
 	if s.closing {
 		s.checkQuiet()
 	}
@@ -71,8 +72,10 @@ func (s *Stack) settle() {
 // retried: what they do to it is seen to here.
 func (c *Conv) settle() {
 	c.proto.settle(c)
+	c.note()
 	for c.retry() {
 		c.proto.settle(c)
+		c.note()
 	}
 	c.dirty = false
 	c.proto.flush(c)
@@ -123,6 +126,7 @@ func (c *Conv) unlink() {
 	if c.unlinked {
 		return
 	}
+	c.note()
 	c.unlinked = true
 	c.proto.remove(c)
 	c.stack.effects.gone = append(c.stack.effects.gone, goneConv{c.proto.num, c.num, c.name})
@@ -192,6 +196,7 @@ func (c *Conv) tick() {
 	}
 	if at, why, ok := c.expiry(); ok && at <= s.now {
 		s.logf("%s/%d: closed: %s", c.proto.name, c.num, why)
+		c.ending = why
 		c.closeGracefully()
 	}
 	s.touch(c)

@@ -50,14 +50,15 @@ type protocol struct {
 	// flows finds connected conversations, listeners the announced ones.
 	flows     map[tuple]*Conv
 	listeners map[netip.AddrPort]*Conv
-	waits     *timeWaits // of TCP; empty for others
+	waits     *timeWaits     // of TCP; empty for others
+	states    map[string]int // how many are in each, as the events say
 }
 
 // A tuple names a connection, from our side.
 type tuple struct{ local, remote netip.AddrPort }
 
 func newProtocol(s *Stack, num wire.Proto, name string) *protocol {
-	pr := &protocol{stack: s, num: num, name: name, convs: map[int]*Conv{}, names: map[string]*Conv{},
+	pr := &protocol{stack: s, num: num, name: name, convs: map[int]*Conv{}, names: map[string]*Conv{}, states: map[string]int{},
 		flows: map[tuple]*Conv{}, listeners: map[netip.AddrPort]*Conv{},
 		settle: func(*Conv) {}, flush: func(*Conv) {}, free: func(*Conv) bool { return false }, ended: func(*Conv) bool { return false }, over: func(*Conv) bool { return true }, tick: func(*Conv) {},
 		due: func(*Conv) (time.Duration, bool) { return 0, false }}

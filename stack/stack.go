@@ -67,6 +67,7 @@ type Stack struct {
 	effects    *effects
 	usage      usage
 	log        logRing
+	events     eventRing
 	counts     Counters
 	ctx        context.Context // of the look-ups; cancelled by Close
 	endLookups context.CancelFunc

@@ -54,6 +54,10 @@ func (s *Stack) tcpInput(p *packet) {
 		if len(payload) > 0 || c.tcb.Room() != room {
 			c.changed = s.now
 		}
+		// Told now, as the next segment of a batch may move it on.
+		if state := c.tcb.State(); state != c.settled && state != tcp.Closed {
+			c.note()
+		}
 		s.touch(c)
 		return
 	}

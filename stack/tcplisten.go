@@ -101,6 +101,7 @@ type timeWait struct {
 	owner User
 	tcp   tcp.TimeWait
 	since time.Duration
+	nth   uint64 // of the conversation's events, so far
 	gone  bool
 }
 
@@ -127,7 +128,9 @@ func (w *timeWaits) add(c *Conv) {
 		w.stack.counts.Tables.TimeWaitsDropped++
 		w.forget(w.order[0])
 	}
-	w.enter(&timeWait{num: c.num, flow: tuple{c.local, c.remote}, owner: c.owner, tcp: c.tcb.TimeWait(w.stack.now), since: w.stack.now})
+	c.note()
+	c.told.heir = true
+	w.enter(&timeWait{num: c.num, nth: c.told.nth, flow: tuple{c.local, c.remote}, owner: c.owner, tcp: c.tcb.TimeWait(w.stack.now), since: w.stack.now})
 }
 
 func (w *timeWaits) enter(r *timeWait) {
@@ -166,6 +169,7 @@ func (w *timeWaits) forget(r *timeWait) {
 	r.gone = true
 	delete(w.byNum, r.num)
 	delete(w.byTuple, r.flow)
+	w.over(r)
 	fx := w.stack.effects
 	fx.gone = append(fx.gone, goneConv{w.proto.num, r.num, ""})
 	w.trim()

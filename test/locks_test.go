@@ -23,7 +23,7 @@ import (
 )
 
 // guarded are the types whose state the lock of a Stack protects.
-var guarded = []string{"Stack", "Conv", "Host", "Iface"}
+var guarded = []string{"Stack", "Conv", "Host", "Iface", "Events"}
 
 // lockFree are exported methods that take no lock though they touch fields or
 // call unexported methods, each with its reason. One that only calls other
