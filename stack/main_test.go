@@ -115,6 +115,23 @@ func clone(t testing.TB, s *Stack, p wire.Proto) *Conv {
 	return c
 }
 
+// Two ordinary users.
+var alice, bob = User{1000, 1000}, User{1001, 1001}
+
+// cloneAs is a conversation of a user.
+func cloneAs(t testing.TB, s *Stack, p wire.Proto, u User, detached bool) *Conv {
+	t.Helper()
+	c, err := s.Clone(p, u, detached)
+	must(t, err)
+	return c
+}
+
+// ctlAs writes to a conversation's ctl as a user.
+func ctlAs(t testing.TB, c *Conv, u User, lines string) error {
+	t.Helper()
+	return do(t, c.stack, &Op{Kind: OpCtl, Conv: c, User: u, Data: []byte(lines)}).Err
+}
+
 // ctl writes to a conversation's ctl.
 func ctl(t testing.TB, c *Conv, lines string) error {
 	t.Helper()

@@ -5,9 +5,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"net/netip"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 
 	"slashnet/nic"
 	"slashnet/stack/neterr"
@@ -224,4 +226,64 @@ func TestUDPAnnounce(t *testing.T) {
 			t.Errorf("to %s came %q", test.to, got)
 		}
 	}
+}
+
+// Who was called by a broadcast answers with an address of his own (RFC 1122
+// §3.2.1.3), and the next broadcast of the same peer is no new call.
+func TestUDPCallByBroadcast(t *testing.T) {
+	a, b := pair(t)
+	l := clone(t, b, wire.UDP)
+	command(t, l, "announce 7")
+	asker := clone(t, a, wire.UDP)
+	command(t, asker, "announce 4321\nheaders")
+	ask := func(text string) {
+		write(t, asker, plan9(netip.MustParseAddrPort("10.0.0.255:7"), netip.MustParseAddrPort("10.0.0.1:4321"), text))
+	}
+	ask("anyone?")
+	call := listen(t, l)
+	if got := call.LocalText() + call.RemoteText(); got != "10.0.0.2!7\n10.0.0.1!4321\n" {
+		t.Errorf("local and remote of the call: %q", got)
+	}
+	ask("still?")
+	if got := string(read(t, call)) + "," + string(read(t, call)); got != "anyone?,still?" {
+		t.Errorf("read %q", got)
+	}
+	write(t, call, []byte("here"))
+	got := read(t, asker)
+	if from := netip.AddrFrom16([16]byte(got[:16])).Unmap().String(); from != "10.0.0.2" || string(got[udpHeaderLen:]) != "here" {
+		t.Errorf("%q from %s, want the answer from 10.0.0.2", got[udpHeaderLen:], from)
+	}
+}
+
+// What was damaged on the way is dropped, whomever it was for.
+func TestUDPBadChecksum(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		far := newFarEnd(t)
+		all := clone(t, far.host, wire.UDP)
+		command(t, all, "announce 7\nheaders")
+		dropped := func() string { return counter(t, far.iface.StatsText(), "dropped bad udp checksum") }
+		for i, test := range []struct {
+			to  wire.MAC
+			dst string
+		}{{far.iface.mac, "10.0.0.2"}, {wire.Broadcast, "10.0.0.255"}, {wire.Broadcast, "255.255.255.255"}} {
+			seg := binary.BigEndian.AppendUint16(nil, 1234)
+			seg = binary.BigEndian.AppendUint16(seg, 7)
+			seg = binary.BigEndian.AppendUint16(seg, uint16(wire.UDPLen+len("text")))
+			seg = append(seg, 0, 0) // RFC 768: no checksum
+			seg = append(seg, "text"...)
+			far.send(t, test.to, test.dst, wire.UDP, seg)
+			if got := read(t, all); string(got[udpHeaderLen:]) != "text" {
+				t.Errorf("to %s: read %q", test.dst, got)
+			}
+			seg[6], seg[7] = 0x12, 0x34
+			far.send(t, test.to, test.dst, wire.UDP, seg)
+			op := do(t, far.host, &Op{Kind: OpRead, Conv: all, Max: 100, NonBlock: true})
+			if !errors.Is(op.Err, syscall.EAGAIN) {
+				t.Errorf("to %s, damaged: read %q, %v", test.dst, bytesOf(op), op.Err)
+			}
+			if n := dropped(); n != strconv.Itoa(i+1) {
+				t.Errorf("to %s, damaged: %s dropped in all, want %d", test.dst, n, i+1)
+			}
+		}
+	})
 }
