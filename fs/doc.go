@@ -5,7 +5,7 @@
 //
 //	tcp/ udp/ icmp/   conversations, by protocol
 //	ipifc/            interfaces
-//	arp iproute ipselftab log events stats ctl help version
+//	arp iproute ipselftab log events stats metrics ctl help version
 //	cs dns            names: a query is written, each read gives an answer
 //	dns.d/NAME[:TYPE] the answers to the query NAME TYPE of dns
 //

@@ -37,3 +37,44 @@ func TestLogIsPrintable(t *testing.T) {
 		}
 	}
 }
+
+// clear keeps kinds of lines out, set lets them in; a bad line changes nothing.
+func TestLogKinds(t *testing.T) {
+	s := newHost(t, Config{})
+	lines := map[string]string{
+		"ip": "ipifc/1: no", "arp": "arp: no", "tcp": "tcp/3: no", "udp": "udp/3: no", "icmp": "icmp/dial/x: no", "dns": "dns x: no", "fs": "200 operations wait already",
+	}
+	if len(lines) != len(logKinds) {
+		t.Fatalf("%d kinds are tested of %d", len(lines), len(logKinds))
+	}
+	kept := func(line string) bool {
+		before := strings.Count(s.LogText(), line+"\n")
+		s.Logf("%s", line)
+		return strings.Count(s.LogText(), line+"\n") > before
+	}
+	for kind, line := range lines {
+		if !kept(line) {
+			t.Errorf("%s is not kept by default", kind)
+		}
+		must(t, s.WriteLog("clear "+kind+"\n"))
+		for other, line := range lines {
+			if got := kept(line); got == (other == kind) {
+				t.Errorf("after clear %s a line about %s is kept: %v", kind, other, got)
+			}
+		}
+		must(t, s.WriteLog("set "+kind))
+	}
+	must(t, s.WriteLog("clear tcp udp"))
+	must(t, s.WriteLog("set udp arp"))
+	for _, bad := range []string{"", "set", "clear", "set tcp sctp", "clear everything", "reset tcp", "set tcp\x00"} {
+		if err := s.WriteLog(bad); err == nil {
+			t.Errorf("%q is taken", bad)
+		}
+	}
+	if kept(lines["tcp"]) || !kept(lines["udp"]) {
+		t.Error("a bad line changed something, or two words are not two")
+	}
+	if !strings.Contains(s.LogText(), `log: set tcp sctp: bad arg in system call: "sctp" is not one of arp dns fs icmp ip tcp udp`) {
+		t.Error(s.LogText())
+	}
+}

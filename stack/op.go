@@ -203,9 +203,9 @@ func (s *Stack) refuse(op *Op, err error) bool {
 func (op *Op) describe() string {
 	switch op.Kind {
 	case OpDial:
-		return "dial " + op.Addr
+		return op.stack.proto(op.Proto).name + "/dial/" + clip(op.Addr)
 	case OpAccept:
-		return "accept " + op.Addr
+		return op.stack.proto(op.Proto).name + "/accept/" + clip(op.Addr)
 	case OpCS:
 		return "cs " + clip(strings.TrimSpace(string(op.Data)))
 	case OpDNS:
