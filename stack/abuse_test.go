@@ -307,6 +307,7 @@ func TestUDPCallsNobodyTakes(t *testing.T) {
 // that much was written, and must not come again.
 func TestWriteWithoutAPlaceToWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		const size = 1_000_000 // of which no queue holds a whole number
 		a, b := pair(t)
 		l := clone(t, b, wire.TCP)
 		command(t, l, "announce 80")
@@ -317,7 +318,6 @@ func TestWriteWithoutAPlaceToWait(t *testing.T) {
 		other := clone(t, a, wire.UDP)
 		command(t, other, "connect 10.0.0.2:99")
 		r := start(a, &Op{Kind: OpRead, Conv: other, Max: 1}) // has the one place
-		const size = 1_000_000                                // of which no queue holds a whole number
 		total, short, refused := 0, false, false
 		for range 100 {
 			op := do(t, a, &Op{Kind: OpWrite, Conv: c, Data: make([]byte, size)})
