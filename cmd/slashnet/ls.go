@@ -1,23 +1,28 @@
 package main
 
-// slashnet ls: the conversations as one table, from their status, local and
-// remote files.
+// slashnet ls: the conversations as one table, from the files all.json.
 
 import (
+	"encoding/json"
 	"fmt"
+	"io"
+	"net/netip"
 	"os"
 	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"text/tabwriter"
 
 	"github.com/spf13/pflag"
 )
 
-var lsProtos []string
+var lsOptions struct {
+	protos        []string
+	local, remote string
+	json          bool
+}
 
 var ls = command{
 	name:    "ls",
@@ -27,110 +32,173 @@ var ls = command{
 Lists conversations: protocol and number (the directory under the tree), state,
 bytes unread and unsent, both addresses, owner. With STATE, only those in one of
 the states: Closed Listen Syn_sent Syn_received Established Finwait1 Finwait2
-Close_wait Closing Last_ack Time_wait; capitals and underscores do not matter.
+Close_wait Closing Last_ack Time_wait, Open and Datagram for udp and icmp;
+capitals and underscores do not matter. An END is an address, a port, or both.
 
   slashnet ls established close-wait
+  slashnet ls --local :80
+  slashnet ls -p tcp --remote 10.0.0.1:443 --json | jq '.[].why'
 `,
 	flags: func(flags *pflag.FlagSet) {
-		flags.StringSliceVarP(&lsProtos, "proto", "p", []string{"tcp", "udp", "icmp"}, "only these protocols")
+		flags.StringSliceVarP(&lsOptions.protos, "proto", "p", []string{"tcp", "udp", "icmp"}, "only these protocols")
+		flags.StringVarP(&lsOptions.local, "local", "l", "", "only with this `END` on our side")
+		flags.StringVarP(&lsOptions.remote, "remote", "r", "", "only with this `END` on the other side")
+		flags.BoolVarP(&lsOptions.json, "json", "j", false, "all there is to know, as one JSON array")
 	},
 	run: func(_ *pflag.FlagSet, states []string) error {
+		local, err := parseEnd(lsOptions.local)
+		if err != nil {
+			return err
+		}
+		remote, err := parseEnd(lsOptions.remote)
+		if err != nil {
+			return err
+		}
 		r, err := root()
 		if err != nil {
 			return err
 		}
-		table := tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', 0)
-		fmt.Fprintln(table, "CONV\tSTATE\tUNREAD\tUNSENT\tLOCAL\tREMOTE\tOWNER")
-		for _, proto := range lsProtos {
-			nums, err := conversations(filepath.Join(r, proto))
+		var rows []lsRow
+		for _, proto := range lsOptions.protos {
+			more, err := readRows(filepath.Join(r, proto, "all.json"))
 			if err != nil {
 				return err
 			}
-			for _, num := range nums {
-				row, err := row(r, proto, num)
-				// One that has just gone has no row.
-				if err == nil && (len(states) == 0 || slices.ContainsFunc(states, row.in)) {
-					fmt.Fprintln(table, row)
-				}
-			}
+			rows = append(rows, more...)
 		}
-		return table.Flush()
+		rows = slices.DeleteFunc(rows, func(row lsRow) bool {
+			return len(states) > 0 && !slices.ContainsFunc(states, row.in) || !local.fits(row.Local) || !remote.fits(row.Remote)
+		})
+		if lsOptions.json {
+			return printJSON(os.Stdout, rows)
+		}
+		return printTable(os.Stdout, rows)
 	},
 }
 
-// conversations lists the numbers in a protocol's directory, in order.
-func conversations(dir string) ([]int, error) {
-	entries, err := os.ReadDir(dir)
+// lsRow is what the table shows of a conversation, and all of it.
+type lsRow struct {
+	Proto, State  string
+	Number        int
+	QIn, QOut     int
+	Local, Remote *lsEnd // nil: none
+	UID           uint32
+
+	text json.RawMessage
+}
+
+// lsEnd is an address and a port.
+type lsEnd struct {
+	Addr netip.Addr
+	Port uint16
+}
+
+func (e *lsEnd) String() string {
+	if e == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%v!%d", e.Addr, e.Port)
+}
+
+func readRows(path string) ([]lsRow, error) {
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	var nums []int
-	for _, e := range entries {
-		if n, err := strconv.Atoi(e.Name()); err == nil {
-			nums = append(nums, n)
-		}
+	var texts []json.RawMessage
+	if err := json.Unmarshal(text, &texts); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	slices.Sort(nums)
-	return nums, nil
-}
-
-// lsRow is a line of the table.
-type lsRow struct{ conv, state, unread, unsent, local, remote, owner string }
-
-func (r lsRow) String() string {
-	return strings.Join([]string{r.conv, r.state, r.unread, r.unsent, r.local, r.remote, r.owner}, "\t")
+	rows := make([]lsRow, len(texts))
+	for i := range rows {
+		if err := json.Unmarshal(texts[i], &rows[i]); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		rows[i].text = texts[i]
+	}
+	return rows, nil
 }
 
 // in reports whether the conversation is in a state, however that is spelled.
 func (r lsRow) in(state string) bool {
 	plain := strings.NewReplacer("_", "", "-", "", " ", "").Replace
-	return strings.EqualFold(plain(r.state), plain(state))
+	return strings.EqualFold(plain(r.State), plain(state))
 }
 
-func row(root, proto string, num int) (lsRow, error) {
-	dir := filepath.Join(root, proto, strconv.Itoa(num))
-	r := lsRow{conv: fmt.Sprintf("%s/%d", proto, num), unread: "0", unsent: "0"}
-	status, err := readText(filepath.Join(dir, "status"))
-	if err != nil {
-		return r, err
+// An endFilter is what an end has to be; the zero value takes all.
+type endFilter struct {
+	addr netip.Addr // not valid: any
+	port uint16     // 0: any
+}
+
+// parseEnd reads ADDR, PORT, :PORT, ADDR:PORT or ADDR!PORT.
+func parseEnd(text string) (f endFilter, err error) {
+	if text == "" {
+		return f, nil
 	}
-	line, _, _ := strings.Cut(status, "\n")
-	words := strings.Fields(line)
-	if len(words) == 0 {
-		return r, fmt.Errorf("%s/status is empty", dir)
+	wrong := usageError(fmt.Sprintf("%q: an address, a port or ADDR:PORT is wanted", text))
+	if f.addr, err = netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
+		return f, nil
 	}
-	r.state = words[0]
-	for i := 1; i+1 < len(words); i += 2 {
-		switch words[i] {
-		case "qin":
-			r.unread = words[i+1]
-		case "qout":
-			r.unsent = words[i+1]
+	host, port := "", text
+	if at := strings.LastIndexAny(text, ":!"); at >= 0 {
+		host, port = strings.Trim(text[:at], "[]"), text[at+1:]
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil || n == 0 {
+		return f, wrong
+	}
+	f.port = uint16(n)
+	if host == "" || host == "*" {
+		return f, nil
+	}
+	if f.addr, err = netip.ParseAddr(host); err != nil {
+		return f, wrong
+	}
+	return f, nil
+}
+
+func (f endFilter) fits(e *lsEnd) bool {
+	if f == (endFilter{}) {
+		return true
+	}
+	return e != nil && (!f.addr.IsValid() || f.addr == e.Addr) && (f.port == 0 || f.port == e.Port)
+}
+
+func printTable(w io.Writer, rows []lsRow) error {
+	table := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(table, "CONV\tSTATE\tUNREAD\tUNSENT\tLOCAL\tREMOTE\tOWNER")
+	names := map[uint32]string{}
+	for _, r := range rows {
+		if names[r.UID] == "" {
+			names[r.UID] = userName(r.UID)
 		}
+		fmt.Fprintf(table, "%s/%d\t%s\t%d\t%d\t%v\t%v\t%s\n", r.Proto, r.Number, r.State, r.QIn, r.QOut, r.Local, r.Remote, names[r.UID])
 	}
-	if r.local, err = readText(filepath.Join(dir, "local")); err != nil {
-		return r, err
-	}
-	if r.remote, err = readText(filepath.Join(dir, "remote")); err != nil {
-		return r, err
-	}
-	info, err := os.Stat(dir)
-	if err != nil {
-		return r, err
-	}
-	r.owner = ownerName(info)
-	return r, nil
+	return table.Flush()
 }
 
-// ownerName is the name of a file's owner, or the number of one without.
-func ownerName(info os.FileInfo) string {
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return "?"
+func printJSON(w io.Writer, rows []lsRow) error {
+	sep := "[\n"
+	for _, r := range rows {
+		if _, err := fmt.Fprintf(w, "%s%s", sep, r.text); err != nil {
+			return err
+		}
+		sep = ",\n"
 	}
-	uid := strconv.Itoa(int(st.Uid))
-	if u, err := user.LookupId(uid); err == nil {
+	if len(rows) == 0 {
+		_, err := fmt.Fprintln(w, "[]")
+		return err
+	}
+	_, err := fmt.Fprintln(w, "\n]")
+	return err
+}
+
+// userName is the name of a user, or the number of one without.
+func userName(uid uint32) string {
+	number := strconv.Itoa(int(uid))
+	if u, err := user.LookupId(number); err == nil {
 		return u.Username
 	}
-	return uid
+	return number
 }
