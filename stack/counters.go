@@ -75,6 +75,7 @@ const (
 	dropQueueFull
 	dropNoPing
 	dropPingQueue
+	dropTooLong
 	dropReasons
 )
 
@@ -83,7 +84,7 @@ var dropNames = [dropReasons]string{
 	dropBadARP: "bad arp", dropBadHeader: "bad ip header", dropTCPChecksum: "bad tcp checksum", dropUDPChecksum: "bad udp checksum",
 	dropBadSegment: "bad tcp header", dropMartian: "martian", dropGroupUnicast: "unicast in broadcast", dropGroupEcho: "echo to group", dropNotJoined: "group not joined",
 	dropNotForUs: "not for us", dropDirectedBroadcast: "directed broadcast", dropICMPType: "unknown icmp type",
-	dropNoRoute: "no route", dropNoNeighbour: "no neighbour", dropLinkDown: "interface down", dropQueueFull: "queue full", dropNoPing: "echo reply nobody asked for", dropPingQueue: "icmp queue full",
+	dropNoRoute: "no route", dropNoNeighbour: "no neighbour", dropLinkDown: "interface down", dropQueueFull: "queue full", dropNoPing: "echo reply nobody asked for", dropPingQueue: "icmp queue full", dropTooLong: "longer than the mtu",
 }
 
 // dropCounters count an interface's drops by reason.

@@ -60,7 +60,7 @@ func (i *Iface) verb(verb string, args []string) (end *stopped, err error) {
 		}
 		return nil, i.remove(p)
 	case "mtu":
-		n, err := oneNumber(verb, args, minMTU, uint64(i.nic.MTU()))
+		n, err := oneNumber(verb, args, MinMTU, uint64(i.nic.MTU()))
 		if err == nil {
 			i.mtu = int(n)
 		}
@@ -75,8 +75,9 @@ func (i *Iface) verb(verb string, args []string) (end *stopped, err error) {
 	return nil, neterr.UnknownControl.With("%q: %s are known", clip(verb), ifVerbs)
 }
 
-// minMTU is the least MTU of an IPv4 link (RFC 791 §3.2).
-const minMTU = 68
+// MinMTU is the least MTU that is taken. RFC 791 §3.2 allows links of 68 bytes;
+// there a TCP segment with its options would have no room for data.
+const MinMTU = 100
 
 // bindLine opens a NIC, which takes system calls and so is done without the lock.
 func (i *Iface) bindLine(line string, args []string) error {

@@ -189,15 +189,15 @@ func (s *Stack) listenAt(c *Conv) error {
 		}
 		c.local = netip.AddrPortFrom(c.local.Addr(), port)
 	}
+	if l := c.proto.overlaps(c); l != nil {
+		return neterr.AddrInUse.With("%v: %v is announced by another user, as %s/%d", bang(c.local), bang(l.local), c.proto.name, l.num)
+	}
 	if l := c.proto.listeners[c.local]; l != nil {
 		// A script that was restarted takes its port over.
 		if l.owner.UID != c.owner.UID || l.held > 0 || l.waiting > 0 || l.name != "" {
 			return neterr.AddrInUse.With("%v is announced by %s/%d", bang(c.local), c.proto.name, l.num)
 		}
 		l.closeGracefully()
-	}
-	if l := c.proto.overlaps(c); l != nil {
-		return neterr.AddrInUse.With("%v: %v is announced by another user, as %s/%d", bang(c.local), bang(l.local), c.proto.name, l.num)
 	}
 	c.proto.listeners[c.local] = c
 	return nil

@@ -213,6 +213,7 @@ func (s *Stack) tcpSend(c *Conv, f *outFrame, to path) {
 	headerLen := s.tcpHeader(f, &seg.H, c.local.Addr(), c.remote.Addr(), seg.Len)
 	if wire.IPv4Len+headerLen+min(seg.Len, seg.MSS) > to.out.mtu {
 		// The interface takes less than it did: as RFC 1191 has it from afar.
+		to.out.drops.add(dropTooLong)
 		to.out.queue.drop(f)
 		c.tcb.SetMTU(s.now, to.out.mtu)
 		return

@@ -140,6 +140,11 @@ func (s *Stack) up(p *packet) {
 	switch {
 	case p.bad == dropTCPChecksum || p.bad == dropUDPChecksum:
 		// Somebody else's bad checksum is his to find: a router passes it on.
+	case p.bad == dropBadHeader:
+		s.counts.IP.InReceives++
+		s.counts.IP.InHdrErrors++
+		i.drops.add(p.bad)
+		return
 	case p.bad != 0:
 		i.drops.add(p.bad)
 		return

@@ -51,6 +51,9 @@ func (l *links) parse() (*plan, error) {
 			p.addrs = append(p.addrs, addr)
 		}
 	}
+	if l.mtu < stack.MinMTU {
+		return nil, usageError(fmt.Sprintf("--mtu %d: at least %d is wanted", l.mtu, stack.MinMTU))
+	}
 	if l.host != "none" {
 		var err error
 		if p.host, err = netip.ParsePrefix(l.host); err != nil {

@@ -57,7 +57,7 @@ or SIGTERM close the connections politely, unmount and end it.
 		flags.StringVar(&f.gateway, "gateway", "", "default route; none for no such route (default: the host's end of the TAP)")
 		flags.StringVar(&f.links.host, "host-addr", "10.114.0.1/24", "address of the kernel's end of the TAP, or none")
 		flags.StringVar(&f.links.mac, "mac", "", "MAC address of the first interface (default: a random local one)")
-		flags.IntVar(&f.links.mtu, "mtu", 1500, "largest IP datagram on the cable, 68 to 65521")
+		flags.IntVar(&f.links.mtu, "mtu", 1500, "largest IP datagram on the cable, 100 to 65521")
 		flags.StringArrayVar(&f.names.servers, "dns", nil, "name server, ADDR or ADDR:PORT; repeatable (default: those of /etc/resolv.conf)")
 		flags.StringArrayVar(&f.names.search, "search", nil, "domain tried behind a short name; repeatable (default: those of /etc/resolv.conf)")
 		flags.StringVar(&f.boot, "boot", "", "file of lines \"path: message\", written at the start, such as \"ctl: ip.ttl 64\"")
