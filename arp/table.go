@@ -30,6 +30,15 @@ func (c *Cache[P]) Entries(now time.Duration) []Entry {
 	return rows
 }
 
+// State is how far the search for a neighbour is; false: nobody has asked for it.
+func (c *Cache[P]) State(ip netip.Addr) (State, bool) {
+	e := c.entries[ip]
+	if e == nil {
+		return 0, false
+	}
+	return e.state, true
+}
+
 // Add enters a neighbour by hand: it does not age, nothing from the cable changes
 // it, and it is never evicted. Packets that waited for it can leave to mac.
 func (c *Cache[P]) Add(now time.Duration, ip netip.Addr, mac wire.MAC) (ready []P, err error) {

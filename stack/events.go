@@ -39,6 +39,7 @@ type told struct {
 	state string
 	flow  tuple
 	nth   uint64
+	since time.Duration
 	heir  bool // a record of TIME-WAIT tells the rest
 }
 
@@ -58,7 +59,7 @@ func (c *Conv) note() {
 	}
 	last.nth++
 	c.proto.tell(event{num: c.num, nth: last.nth, from: last.state, to: state, flow: last.flow, cause: c.because(last.state, state)})
-	last.state = state
+	last.state, last.since = state, c.stack.now
 }
 
 // over tells that a record of TIME-WAIT has gone.

@@ -130,7 +130,7 @@ func (w *timeWaits) add(c *Conv) {
 	}
 	c.note()
 	c.told.heir = true
-	w.enter(&timeWait{num: c.num, nth: c.told.nth, flow: tuple{c.local, c.remote}, owner: c.owner, tcp: c.tcb.TimeWait(w.stack.now), since: w.stack.now})
+	w.enter(&timeWait{num: c.num, nth: c.told.nth, flow: tuple{c.local, c.remote}, owner: c.owner, tcp: c.tcb.TimeWait(w.stack.now), since: c.told.since})
 }
 
 func (w *timeWaits) enter(r *timeWait) {

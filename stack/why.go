@@ -7,13 +7,14 @@ import (
 	"fmt"
 	"time"
 
+	"slashnet/arp"
 	"slashnet/stack/tcp"
 	"slashnet/wire"
 )
 
 // why is the state, how long, what is going on, and who has it open.
 func (c *Conv) why() string {
-	ago := forHowLong(c.stack.now - c.changed)
+	ago := forHowLong(c.stack.now - c.told.since)
 	var what string
 	switch {
 	case c.proto.num == wire.TCP:
@@ -25,10 +26,14 @@ func (c *Conv) why() string {
 	case c.phase == connected && c.ping != nil:
 		what = fmt.Sprintf("pinging %v once a second", c.remote.Addr())
 	case c.phase == connected:
-		what = fmt.Sprintf("connected to %v", bang(c.remote))
-		if n := len(c.datagrams.items); n > 0 {
-			what += fmt.Sprintf(", %d datagrams are unread", n)
+		what = "connected to " + bang(c.remote)
+		if c.proto.num == wire.ICMP {
+			what = fmt.Sprintf("connected to %v", c.remote.Addr())
 		}
+		if n := len(c.datagrams.items); n > 0 {
+			what += fmt.Sprintf(", %s unread", many(n, "datagram is", "datagrams are"))
+		}
+		what += c.obstacle()
 	default:
 		what = c.idleWhy()
 	}
@@ -61,6 +66,9 @@ func (c *Conv) idleWhy() string {
 	if c.connectErr != nil {
 		return fmt.Sprintf("the last connect failed: %v; it can be tried again", c.connectErr)
 	}
+	if c.lastErr != "" {
+		return "nobody has connected or announced it yet; the last command failed: " + c.lastErr
+	}
 	return "nobody has written connect or announce to its ctl yet"
 }
 
@@ -68,16 +76,27 @@ func (c *Conv) listenWhy() string {
 	w := fmt.Sprintf("announced at %v", bang(c.local))
 	switch {
 	case len(c.calls) > 0:
-		w += fmt.Sprintf(", %d calls wait for somebody to open listen", len(c.calls))
-		if len(c.calls)+c.embryos >= c.backlog {
-			w += fmt.Sprintf("; the backlog of %d is full, new ones are not answered", c.backlog)
-		}
+		w += fmt.Sprintf(", %s for somebody to open listen", many(len(c.calls), "call waits", "calls wait"))
 	case c.waiting > 0:
 		w += ", waiting for a call"
 	default:
 		w += ", no call yet, and nobody waits for one"
 	}
+	if c.embryos > 0 {
+		w += fmt.Sprintf("; %s not confirmed our answer yet", many(c.embryos, "caller has", "callers have"))
+	}
+	if len(c.calls)+c.embryos >= c.backlog {
+		w += fmt.Sprintf("; the backlog of %d is full, new calls are not answered", c.backlog)
+	}
 	return w
+}
+
+// many counts things.
+func many(n int, one, more string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, more)
 }
 
 // tcpWhy says what a TCP conversation is about.
@@ -89,74 +108,110 @@ func (c *Conv) tcpWhy() string {
 		return c.idleWhy()
 	}
 	st := c.tcb.Stats()
+	unread := unreadWords(st)
 	switch st.State {
 	case tcp.Closed:
-		return c.idleWhy() + unreadWords(st)
+		return c.idleWhy() + unread
 	case tcp.SynSent:
-		return fmt.Sprintf("calling %v, %d tries without an answer%s", bang(c.remote), st.Backoff+1, c.softWords())
+		return fmt.Sprintf("calling %v, %s without an answer%s", bang(c.remote), many(st.Backoff+1, "try", "tries"), c.obstacle())
 	case tcp.SynReceived:
-		return fmt.Sprintf("%v has called and has not confirmed our answer yet", bang(c.remote))
+		w := fmt.Sprintf("%v has called and has not confirmed our answer yet", bang(c.remote))
+		if st.Backoff > 0 {
+			w += fmt.Sprintf(", which was sent %d times", st.Backoff+1)
+		}
+		return w + c.obstacle()
 	case tcp.Established:
-		return c.trouble(st, "up with "+bang(c.remote))
+		return "up with " + bang(c.remote) + unread + c.trouble(st)
 	case tcp.CloseWait:
-		return c.trouble(st, "the peer has closed and waits for us to close"+unreadWords(st))
+		return "the peer has closed and waits for us to close" + unread + c.trouble(st)
 	case tcp.FinWait1:
-		return c.trouble(st, fmt.Sprintf("we have closed; %d bytes or the end of them are not acknowledged yet", st.QOut))
+		return "we have closed, the peer has not acknowledged our end yet" + unread + c.trouble(st)
 	case tcp.FinWait2:
-		return "we have closed, the peer has seen it and may still send" + unreadWords(st)
+		w := "we have closed, the peer has seen it and may still send" + unread
+		if st.WaitAt > 0 {
+			w += fmt.Sprintf("; it is given up in %s", forHowLong(max(0, st.WaitAt-c.stack.now)))
+		}
+		return w
 	case tcp.Closing:
-		return c.trouble(st, "both ends have closed at once; the peer has not acknowledged our end yet")
+		return "both ends have closed at once, the peer has not acknowledged our end yet" + unread + c.trouble(st)
 	case tcp.LastAck:
-		return c.trouble(st, "both ends have closed; the peer has not acknowledged our end yet")
+		return "both ends have closed, the peer has not acknowledged our end yet" + unread + c.trouble(st)
 	case tcp.TimeWaiting:
-		return "both ends have closed; the number is kept so that late segments cannot hit a new connection"
+		return waitWords(st.WaitAt-c.stack.now) + unread
 	}
 	return st.State.String()
 }
 
-// trouble puts what stops the flow before what is normal.
-func (c *Conv) trouble(st tcp.Stats, normal string) string {
+func waitWords(left time.Duration) string {
+	return fmt.Sprintf("both ends have closed; the number is kept for another %s so that late segments cannot hit a new connection", forHowLong(max(0, left)))
+}
+
+// trouble is what stops the flow, the gravest alone.
+func (c *Conv) trouble(st tcp.Stats) string {
 	now := c.stack.now
+	unsent := st.QOut - st.InFlight - st.Lost - st.SACKed
+	waits := st.QOut > 0 || !st.FinAcked && st.State != tcp.Established && st.State != tcp.CloseWait
 	switch {
 	case st.Backoff > 0:
-		return fmt.Sprintf("%s; retransmitting since %s, %d times without an answer from the peer%s", normal,
-			forHowLong(now-st.RetransmittingSince), st.Backoff, c.softWords())
+		return fmt.Sprintf("; retransmitting for %s, %s without an answer from the peer%s",
+			forHowLong(now-st.RetransmittingSince), many(st.Backoff, "time", "times"), c.obstacle())
 	case st.ZeroWindowSince > 0 && st.QOut > 0:
-		return fmt.Sprintf("%s; %d bytes wait for the peer to read: it has shut its window %s ago", normal, st.QOut, forHowLong(now-st.ZeroWindowSince))
+		return fmt.Sprintf("; %s for the peer to read: it has shut its window %s ago", many(st.QOut, "byte waits", "bytes wait"), forHowLong(now-st.ZeroWindowSince))
 	case st.KeepProbes > 0:
-		return fmt.Sprintf("%s; %d keep-alive probes without an answer", normal, st.KeepProbes)
+		return fmt.Sprintf("; %s without an answer, it was last heard %s ago%s",
+			many(st.KeepProbes, "keep-alive probe is", "keep-alive probes are"), forHowLong(now-st.LastRecv), c.obstacle())
+	case waits && c.obstacle() != "":
+		return c.obstacle()
 	case c.starved:
-		return fmt.Sprintf("%s; %d bytes wait for room in the interface's queue", normal, st.QOut)
+		return fmt.Sprintf("; %s for room in the interface's queue", many(st.QOut, "byte waits", "bytes wait"))
 	case st.QOut > 0 && st.InFlight >= st.SndWnd && st.SndWnd > 0:
-		return fmt.Sprintf("%s; sending as fast as the peer's window of %d bytes allows, %d bytes queued", normal, st.SndWnd, st.QOut)
-	case st.QOut > 0 && st.InFlight+st.MSS > st.Cwnd:
-		return fmt.Sprintf("%s; sending as fast as the network seems to take it (cwnd %d), %d bytes queued", normal, st.Cwnd, st.QOut)
+		return fmt.Sprintf("; sending as fast as the peer's window of %d bytes allows, %d bytes queued", st.SndWnd, st.QOut)
+	case unsent > 0 && st.InFlight+st.MSS > st.Cwnd:
+		return fmt.Sprintf("; sending as fast as the network seems to take it (cwnd %d), %d bytes queued", st.Cwnd, st.QOut)
+	case unsent > 0 && c.opts.cork:
+		return fmt.Sprintf("; %s for more, as cork is on", many(unsent, "byte waits", "bytes wait"))
+	case unsent > 0:
+		return fmt.Sprintf("; %s until what was sent is acknowledged (nodelay sends them at once)", many(unsent, "byte waits", "bytes wait"))
 	case st.QOut > 0:
-		return fmt.Sprintf("%s; %d bytes sent and not yet acknowledged", normal, st.QOut)
+		return fmt.Sprintf("; %s sent and not yet acknowledged", many(st.QOut, "byte is", "bytes are"))
 	}
-	if st.State == tcp.Established {
-		return normal + unreadWords(st)
+	return ""
+}
+
+// obstacle is why segments may not arrive: what we know ourselves, else what
+// routers said last.
+func (c *Conv) obstacle() string {
+	to, err := c.stack.pathTo(c.remote.Addr())
+	switch {
+	case err != nil:
+		return fmt.Sprintf("; %v", err)
+	case to.out.down:
+		return fmt.Sprintf("; %v is down", to.out)
 	}
-	return normal
+	if state, asked := to.out.arp.State(to.hop); asked && (state == arp.Incomplete || state == arp.Failed) && !to.out.loopback {
+		return fmt.Sprintf("; nobody on the cable answers for %v", to.hop)
+	}
+	if c.tcb != nil && c.tcb.SoftErr() != nil {
+		return fmt.Sprintf("; %v", c.tcb.SoftErr())
+	}
+	return ""
 }
 
 func unreadWords(st tcp.Stats) string {
-	if st.QIn == 0 {
+	switch {
+	case st.QIn == 0:
 		return ""
+	case st.RcvWnd == 0:
+		return fmt.Sprintf(", %s unread and the peer may send no more until somebody reads", many(st.QIn, "byte is", "bytes are"))
 	}
-	return fmt.Sprintf(", %d bytes are unread", st.QIn)
-}
-
-func (c *Conv) softWords() string {
-	if err := c.tcb.SoftErr(); err != nil {
-		return fmt.Sprintf(" (%v)", err)
-	}
-	return ""
+	return fmt.Sprintf(", %s unread", many(st.QIn, "byte is", "bytes are"))
 }
 
 // keptWhy says what keeps a conversation alive.
 func (c *Conv) keptWhy() string {
 	switch {
+	case c.listener != nil && c.phase == connecting:
+		return ""
 	case c.listener != nil:
 		return "; it waits in the listener's queue for somebody to take it"
 	case c.held > 0 || c.waiting > 0:
@@ -169,7 +224,10 @@ func (c *Conv) keptWhy() string {
 	case ok:
 		return fmt.Sprintf("; nobody has it open, and it will be closed in %s", forHowLong(max(0, at-c.stack.now)))
 	case c.detached && c.children > 0:
-		return fmt.Sprintf("; nobody has it open, and it stays for the %d calls it took", c.children)
+		return fmt.Sprintf("; nobody has it open, and it stays for the %s that it took", many(c.children, "call", "calls"))
+	}
+	if c.detached && c.keep == keepForever && !c.closing {
+		return "; nobody has it open, and it is kept for ever"
 	}
 	return "; nobody has it open"
 }
@@ -189,6 +247,5 @@ func (c *Conv) life() string {
 
 // why says the same of a record of TIME-WAIT.
 func (w *timeWait) why(now time.Duration) string {
-	return fmt.Sprintf("Time_wait for %s: both ends have closed; the number is kept for another %s so that late segments cannot hit a new connection; only this record is left",
-		forHowLong(now-w.since), forHowLong(max(0, w.tcp.Deadline()-now)))
+	return fmt.Sprintf("Time_wait for %s: %s; only this record is left", forHowLong(now-w.since), waitWords(w.tcp.Deadline()-now))
 }
