@@ -19,8 +19,9 @@ import (
 // The stream of events waits, is interrupted, polled and read in pieces as data
 // is, and takes no word from root.
 func TestEventsAreAStream(t *testing.T) {
-	s := newStack(t)
-	k := newKernel(t, s)
+	h := newHost(t)
+	s := h.Root()
+	k := newKernel(t, h)
 	n := k.walk("events")
 	fh, how := k.open(n, syscall.O_RDWR)
 	if how != streamFlags {
@@ -139,9 +140,10 @@ func TestJSON(t *testing.T) {
 
 // A snapshot over the limit is refused, in words.
 func TestAllJSONLimit(t *testing.T) {
-	s := newStack(t)
-	k := newKernel(t, s)
-	if _, err := k.srv.handles.add(&handle{file: &files[code("/log")], text: make([]byte, maxSnapshots-2)}); err != nil {
+	h := newHost(t)
+	s := h.Root()
+	k := newKernel(t, h)
+	if _, err := k.srv.handles.add(&handle{node: rootNode, file: &files[code("/log")], text: make([]byte, maxSnapshots-2)}); err != nil {
 		t.Fatal(err)
 	}
 	if a := k.ask(opOpen, k.walk("tcp", "all.json"), fuse.OpenIn{}); a.errno() != syscall.ENOBUFS {

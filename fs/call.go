@@ -18,6 +18,7 @@ import (
 // A call is a request that the loop answers by an operation.
 type call struct {
 	op     stack.Op
+	stack  *stack.Stack // that carries it out: its conversation's, or its node's
 	server *Server
 	unique uint64
 	block  *wire.Buf // READ, WRITE: what the request's bytes lie in, if kept
@@ -66,12 +67,22 @@ func (t *calls) all() []*call {
 // it before it reads the next request.
 func (s *Server) submit(c *call) {
 	c.server = s
+	n := c.node
+	if c.handle != nil {
+		n = c.handle.node
+	}
+	if c.op.Conv != nil {
+		c.stack = c.op.Conv.Stack()
+	} else if c.stack = s.stackOf(n); c.stack == nil {
+		s.fail(c.unique, syscall.ESTALE)
+		return
+	}
 	c.op.Done = c.finish
 	s.calls.add(c)
-	s.stack.Submit(&c.op)
+	c.stack.Submit(&c.op)
 	if s.closing.Load() {
 		// Close may have looked at the calls before this one was parked.
-		s.stack.Cancel(&c.op, neterr.ShuttingDown)
+		c.stack.Cancel(&c.op, neterr.ShuttingDown)
 	}
 }
 
@@ -80,7 +91,7 @@ func (s *Server) submit(c *call) {
 // one reader none can come before its request is entered.
 func (s *Server) interrupt(unique uint64) {
 	if c := s.calls.get(unique); c != nil {
-		s.stack.Cancel(&c.op, neterr.Interrupted)
+		c.stack.Cancel(&c.op, neterr.Interrupted)
 	}
 }
 
@@ -150,16 +161,19 @@ func (s *Server) open(in *fuse.OpenIn) {
 	n, u := node(in.NodeId), userOf(&in.InHeader)
 	f := &files[n.file()]
 	at, err := s.at(n)
+	if err == nil {
+		err = s.mayOpen(n, in.Flags)
+	}
 	switch {
 	case err != nil:
 		s.fail(in.Unique, err)
 	case n.proto() == ipifc:
 		s.openIface(in.Unique, n, u, at)
 	case f.kind == events:
-		h := &handle{node: n, file: f, user: u, events: s.stack.Events(at.conv)}
+		h := &handle{node: n, file: f, user: u, events: at.stack.Events(at.conv)}
 		s.add(in.Unique, h)
 	case f.kind == clone:
-		conv, err := s.stack.Clone(protos[n.proto()].num, u, detached(in))
+		conv, err := at.stack.Clone(protos[n.proto()].num, u, detached(in))
 		if err != nil {
 			s.fail(in.Unique, err)
 			return
@@ -213,7 +227,7 @@ func (s *Server) openCall(in *fuse.OpenIn, n node, at place) {
 func (s *Server) openIface(unique uint64, n node, u stack.User, at place) {
 	f := &files[n.file()]
 	if f.kind == clone {
-		i, err := s.stack.CloneIface()
+		i, err := at.stack.CloneIface()
 		if err != nil {
 			s.fail(unique, err)
 			return

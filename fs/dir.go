@@ -33,8 +33,11 @@ func (r raw) OpenDir(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse
 	if f.kind != directory {
 		return fuse.ENOTDIR
 	}
+	if r.stackOf(n) == nil {
+		return status(syscall.ESTALE)
+	}
 	if f.ofConv {
-		if _, ok := r.row(n.proto(), n.conv()); !ok {
+		if _, ok := r.row(n); !ok {
 			return status(syscall.ESTALE)
 		}
 	}
@@ -53,25 +56,29 @@ func (r raw) OpenDir(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse
 func (s *Server) groups(n node) ([]entry, error) {
 	f := &files[n.file()]
 	kid := f.kids[0]
+	of := s.stackOf(n)
+	if of == nil {
+		return nil, syscall.ESTALE
+	}
 	var list []entry
 	if files[kid].kind == link {
 		group, ok := s.names.get(n.ticket())
 		if !ok {
 			return nil, syscall.ESTALE
 		}
-		scan(s.stack, n.proto(), func(i stack.Info) bool {
+		scan(of, n.proto(), func(i stack.Info) bool {
 			if f.group(i) == group.text {
-				list = append(list, entry{strconv.Itoa(i.Num), makeNode(n.proto(), i.Num, kid)})
+				list = append(list, entry{strconv.Itoa(i.Num), makeNode(n.view(), n.proto(), i.Num, kid)})
 			}
 			return len(list) < maxListing
 		})
 		return list, nil
 	}
 	seen := map[string]bool{"": true}
-	scan(s.stack, n.proto(), func(i stack.Info) bool {
+	scan(of, n.proto(), func(i stack.Info) bool {
 		if g := f.group(i); !seen[g] {
 			seen[g] = true
-			list = append(list, entry{name: g, node: makeNode(n.proto(), 0, kid)})
+			list = append(list, entry{name: g, node: makeNode(n.view(), n.proto(), 0, kid)})
 		}
 		return len(list) < maxListing
 	})
@@ -93,7 +100,7 @@ func (r raw) ReadDir(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList)
 	if h.file.group == nil {
 		list = r.list(h.node)
 	}
-	list = append([]entry{{".", h.node}, {"..", rootNode}}, list...)
+	list = append([]entry{{".", h.node}, {"..", h.node.parent()}}, list...)
 	if in.Offset < convCookie || h.file.group != nil {
 		for i := in.Offset; i < uint64(len(list)); i++ {
 			if !addEntry(out, list[i], i+1) {
@@ -102,7 +109,7 @@ func (r raw) ReadDir(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList)
 		}
 	}
 	if h.node.file() == fileProto {
-		r.listConvs(h.node.proto(), in, out)
+		r.listConvs(h.node, in, out)
 	}
 	return fuse.OK
 }
@@ -126,18 +133,26 @@ func addEntry(out *fuse.DirEntryList, e entry, next uint64) bool {
 // list is what of a directory stands in the table.
 func (s *Server) list(dir node) []entry {
 	var list []entry
+	v := s.host.ByID(dir.view())
+	if v == nil {
+		return nil // it has gone since this was opened
+	}
 	for _, code := range files[dir.file()].kids {
 		f := &files[code]
 		switch {
 		case code == fileProto:
 			for p := tcp; p < ipifc; p++ {
-				list = append(list, entry{protos[p].name, makeNode(p, 0, code)})
+				list = append(list, entry{protos[p].name, makeNode(v.ID(), p, 0, code)})
 			}
 		case code == fileIface:
-			for _, n := range s.stack.Ifaces() {
-				list = append(list, entry{strconv.Itoa(n), makeNode(ipifc, n, code)})
+			for _, n := range v.Stack().Ifaces() {
+				list = append(list, entry{strconv.Itoa(n), makeNode(v.ID(), ipifc, n, code)})
 			}
-		case f.varies || !f.in(dir.proto()):
+		case code == fileView:
+			for _, v := range s.host.Views() {
+				list = append(list, entry{v.Name(), makeNode(v.ID(), noProto, 0, code)})
+			}
+		case f.varies || !f.in(dir):
 		default:
 			if n, err := s.fixed(dir, code); err == nil {
 				list = append(list, entry{f.name, n})
@@ -151,15 +166,19 @@ func (s *Server) list(dir node) []entry {
 const direntLen = 32
 
 // listConvs lists the conversations from where the last reply ended.
-func (s *Server) listConvs(p proto, in *fuse.ReadIn, out *fuse.DirEntryList) {
+func (s *Server) listConvs(dir node, in *fuse.ReadIn, out *fuse.DirEntryList) {
 	after := -1
 	if in.Offset >= convCookie {
 		after = int(in.Offset) - convCookie
 	}
-	for _, i := range s.stack.Convs(protos[p].num, after, int(in.Size)/direntLen+1) {
-		e := entry{i.Name, makeNode(p, i.Num, fileNamed)}
+	of, p := s.stackOf(dir), dir.proto()
+	if of == nil {
+		return
+	}
+	for _, i := range of.Convs(protos[p].num, after, int(in.Size)/direntLen+1) {
+		e := entry{i.Name, makeNode(dir.view(), p, i.Num, fileNamed)}
 		if i.Name == "" {
-			e = entry{strconv.Itoa(i.Num), makeNode(p, i.Num, fileConv)}
+			e = entry{strconv.Itoa(i.Num), makeNode(dir.view(), p, i.Num, fileConv)}
 		}
 		if !addEntry(out, e, uint64(i.Num)+convCookie) {
 			return

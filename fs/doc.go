@@ -8,6 +8,7 @@
 //	arp iproute ipselftab log events stats metrics ctl help version
 //	cs dns            names: a query is written, each read gives an answer
 //	dns.d/NAME[:TYPE] the answers to the query NAME TYPE of dns
+//	view/             views: networks of their own
 //
 // A protocol directory:
 //
@@ -41,6 +42,17 @@
 //	peek              unread bytes, at most 64 KiB, which stay unread
 //
 // An interface has ctl, status, local and stats.
+//
+// mkdir view/NAME makes a view, an independent stack, and rmdir ends it: who waits
+// there is answered, its connections are reset.
+//
+//	ctl               its uplink and limits, and lines for the files that configure it:
+//	                  `iproute: add …`; what is wrong with a line is said in log
+//	stats log         its own
+//	net/              a whole tree of this shape, to be bound on a container's /net
+//
+// In the tree of a view there is no view/, and what configures the stack can only
+// be read, by root too. Whatever has a view's tree after it has ended gets ESTALE.
 //
 // # Reading and writing
 //
@@ -104,7 +116,7 @@
 // up in the table of tree.go. What takes long goes to two workers, and what the
 // kernel is told unasked is told by one notifier (notify.go). Node ids are
 // computed (node.go): the tree keeps nothing per file that is not open, but for
-// the numbers of conversations that the kernel has looked up.
+// the numbers of conversations, and of views, that the kernel has looked up.
 //
 // The process that serves a tree must not use it, nor hold a file of it open: the
 // kernel would ask it while it waits. Opening clone makes a conversation and

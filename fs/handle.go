@@ -16,9 +16,16 @@ import (
 // stack that is full, or some 100 MiB.
 const maxHandles = 400_000
 
+// maxViewHandles is how many of these one view's tree may have: no container takes
+// them all.
+const maxViewHandles = maxHandles / 8
+
 // maxSnapshots is how many bytes the texts and listings of open files may take
-// together.
-const maxSnapshots = 64 << 20
+// together, maxViewSnapshots those of one view.
+const (
+	maxSnapshots     = 64 << 20
+	maxViewSnapshots = maxSnapshots / 8
+)
 
 // A handle is an open file.
 type handle struct {
@@ -53,22 +60,48 @@ type handles struct {
 	last    uint64
 	open    map[uint64]*handle
 	streams map[node]int // open dial and accept files: their conversations
-	texts   int          // bytes of texts and listings
+	used    quota        // by all together
+	views   map[int]*quota
+}
+
+// A quota is how much is in use.
+type quota struct{ open, texts int }
+
+// admit reports why one more handle would be too much.
+func (q quota) admit(h *handle, open, texts int) error {
+	if q.open >= open {
+		return neterr.NoConvs.With("%d files are open, the limit", q.open)
+	}
+	if q.texts+h.size() > texts {
+		return neterr.NoMemory.With("open files hold %d bytes of text already", q.texts)
+	}
+	return nil
+}
+
+func (q *quota) add(h *handle, sign int) {
+	q.open += sign
+	q.texts += sign * h.size()
 }
 
 func (t *handles) add(h *handle) (uint64, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.open) >= maxHandles {
-		return 0, neterr.NoConvs.With("%d files are open, the limit", maxHandles)
-	}
-	if t.texts+h.size() > maxSnapshots {
-		return 0, neterr.NoMemory.With("open files hold %d bytes of text already", t.texts)
-	}
-	t.texts += h.size()
 	if t.open == nil {
-		t.open, t.streams = map[uint64]*handle{}, map[node]int{}
+		t.open, t.streams, t.views = map[uint64]*handle{}, map[node]int{}, map[int]*quota{}
 	}
+	if err := t.used.admit(h, maxHandles, maxSnapshots); err != nil {
+		return 0, err
+	}
+	if view := h.node.view(); view != stack.RootView {
+		if t.views[view] == nil {
+			t.views[view] = &quota{}
+		}
+		if err := t.views[view].admit(h, maxViewHandles, maxViewSnapshots); err != nil {
+			return 0, err
+		}
+		t.views[view].add(h, 1)
+	}
+	t.used.add(h, 1)
 	t.last++
 	t.open[t.last] = h
 	if h.file.kind == dial || h.file.kind == accept {
@@ -91,7 +124,12 @@ func (t *handles) remove(fh uint64) *handle {
 	if h != nil {
 		delete(t.open, fh)
 		delete(t.streams, h.node)
-		t.texts -= h.size()
+		t.used.add(h, -1)
+		if q := t.views[h.node.view()]; q != nil {
+			if q.add(h, -1); q.open == 0 {
+				delete(t.views, h.node.view())
+			}
+		}
 	}
 	return h
 }

@@ -32,6 +32,14 @@ const (
 	opTmpfile     = 51
 )
 
+type forgetOne struct{ NodeID, Nlookup uint64 }
+
+type batchForgetIn struct {
+	fuse.InHeader
+	Count uint32
+	Dummy uint32
+}
+
 type pollIn struct {
 	fuse.InHeader
 	Fh     uint64

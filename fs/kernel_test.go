@@ -26,7 +26,7 @@ type kernel struct {
 	unique uint64
 }
 
-func newKernel(t testing.TB, s *stack.Stack) *kernel {
+func newKernel(t testing.TB, h *stack.Host) *kernel {
 	t.Helper()
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -37,7 +37,7 @@ func newKernel(t testing.TB, s *stack.Stack) *kernel {
 	}
 	unix.SetNonblock(fds[0], true)
 	unix.SetsockoptTimeval(fds[1], unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 5})
-	srv, err := newServer(fds[0], s, Options{})
+	srv, err := newServer(fds[0], h, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

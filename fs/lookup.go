@@ -39,10 +39,11 @@ func (s *Server) entry(n node, out *fuse.EntryOut) error {
 		}
 		return err
 	}
+	s.trees.seen(n)
 	out.NodeId = uint64(n)
 	out.SetAttrTimeout(attrsLast(n))
 	switch f := &files[n.file()]; {
-	case f.kind.waits(), f.ofIface, f.group != nil && f.varies:
+	case f.kind.waits(), f.ofIface, f.ofView, f.group != nil && f.varies:
 		// Timeout 0: a file that waits is fresh each time, the others come and go
 		// without a notice.
 	default:
@@ -60,13 +61,17 @@ func (s *Server) child(parent node, text string) (node, error) {
 	if dir.kind != directory {
 		return 0, syscall.ENOTDIR
 	}
+	v := s.host.ByID(parent.view())
+	if v == nil {
+		return 0, syscall.ESTALE
+	}
 	for _, code := range dir.kids {
 		f := &files[code]
-		if !f.in(parent.proto()) {
+		if !f.in(parent) {
 			continue
 		}
 		if f.varies {
-			if n, ok := s.variable(parent, code, text); ok {
+			if n, ok := s.variable(v, parent, code, text); ok {
 				return n, nil
 			}
 			continue
@@ -83,18 +88,20 @@ func (s *Server) fixed(parent node, code fileCode) (node, error) {
 	f := &files[code]
 	p, num := parent.proto(), 0
 	switch {
+	case code == fileNet:
+		return treeNode(parent.view()), nil
 	case code == fileIpifc:
 		p = ipifc
 	case f.ofConv:
 		num = parent.conv()
-		_, listed := s.row(p, num)
-		if !listed || f.row == nil && s.stack.Conv(protos[p].num, num) == nil {
+		_, listed := s.row(parent)
+		if !listed || f.row == nil && s.conv(parent) == nil {
 			return 0, neterr.NotFound
 		}
 	case f.ofIface:
 		num = parent.conv()
 	}
-	n := makeNode(p, num, code)
+	n := makeNode(parent.view(), p, num, code)
 	if f.kind.waits() {
 		n = s.serials.fresh(n)
 	}
@@ -102,55 +109,63 @@ func (s *Server) fixed(parent node, code fileCode) (node, error) {
 }
 
 // variable makes the node of a file whose name stands for something, if it does.
-func (s *Server) variable(parent node, code fileCode, text string) (node, bool) {
+func (s *Server) variable(v *stack.View, parent node, code fileCode, text string) (node, bool) {
 	p := parent.proto()
 	f := &files[code]
 	switch {
 	case code == fileProto:
 		for i := tcp; i < ipifc; i++ {
 			if protos[i].name == text {
-				return makeNode(i, 0, code), true
+				return makeNode(v.ID(), i, 0, code), true
 			}
 		}
+	case code == fileView:
+		named := s.host.View(text)
+		if named == nil {
+			return 0, false
+		}
+		return makeNode(named.ID(), noProto, 0, code), true
 	case code == fileConv:
 		num, ok := number(text)
 		if !ok {
 			return 0, false
 		}
-		_, ok = s.row(p, num)
-		return makeNode(p, num, code), ok
+		n := makeNode(v.ID(), p, num, code)
+		_, ok = s.row(n)
+		return n, ok
 	case code == fileNamed:
-		c := s.stack.Named(protos[p].num, text)
+		c := v.Stack().Named(protos[p].num, text)
 		if c == nil {
 			return 0, false
 		}
-		return makeNode(p, c.Num(), code), true
+		return makeNode(v.ID(), p, c.Num(), code), true
 	case code == fileIface:
 		num, ok := number(text)
-		return makeNode(p, num, code), ok && s.stack.Iface(num) != nil
+		return makeNode(v.ID(), p, num, code), ok && v.Stack().Iface(num) != nil
 	case f.kind == dial || f.kind == accept:
 		if isConvFile(text) {
 			return 0, false
 		}
-		return ticketNode(p, code, s.names.add(name{p, code, text})), true
+		return ticketNode(v.ID(), p, code, s.names.add(name{v.ID(), p, code, text})), true
 	case f.kind == answers: // nobody is asked before the open
-		return ticketNode(p, code, s.names.add(name{p, code, text})), true
+		return ticketNode(v.ID(), p, code, s.names.add(name{v.ID(), p, code, text})), true
 	case f.kind == directory: // a group
 		group := sameGroup(text)
 		found := false
-		scan(s.stack, p, func(i stack.Info) bool {
+		scan(v.Stack(), p, func(i stack.Info) bool {
 			found = f.group(i) == group
 			return !found
 		})
-		return ticketNode(p, code, s.names.share(name{p, code, group})), found
+		return ticketNode(v.ID(), p, code, s.names.share(name{v.ID(), p, code, group})), found
 	case f.kind == link:
 		num, ok := number(text)
 		if !ok {
 			return 0, false
 		}
-		info, ok := s.row(p, num)
+		n := makeNode(v.ID(), p, num, code)
+		info, ok := s.row(n)
 		group, known := s.names.get(parent.ticket())
-		return makeNode(p, num, code), ok && known && f.group(info) == group.text
+		return n, ok && known && f.group(info) == group.text
 	}
 	return 0, false
 }
@@ -167,9 +182,29 @@ func number(text string) (int, bool) {
 	return n, err == nil && n >= 0 && n <= stack.MaxConvNum && strconv.Itoa(n) == text
 }
 
-// row finds a conversation's row. One in TIME-WAIT has nothing else left.
-func (s *Server) row(p proto, num int) (stack.Info, bool) {
-	return s.stack.Row(protos[p].num, num)
+// stackOf finds the stack that a node is about; nil: its view has gone.
+func (s *Server) stackOf(n node) *stack.Stack {
+	if v := s.host.ByID(n.view()); v != nil {
+		return v.Stack()
+	}
+	return nil
+}
+
+// row finds the row of the conversation that a node is of. One in TIME-WAIT has
+// nothing else left.
+func (s *Server) row(n node) (info stack.Info, ok bool) {
+	if of := s.stackOf(n); of != nil {
+		return of.Row(protos[n.proto()].num, n.conv())
+	}
+	return info, false
+}
+
+// conv finds the conversation that a node is of; nil: there is none.
+func (s *Server) conv(n node) *stack.Conv {
+	if of := s.stackOf(n); of != nil {
+		return of.Conv(protos[n.proto()].num, n.conv())
+	}
+	return nil
 }
 
 func (r raw) Forget(nodeID, nlookup uint64) {}

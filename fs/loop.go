@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"sync"
 	"syscall"
+	"unsafe"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
@@ -56,8 +57,10 @@ func (s *Server) handle(req []byte, block *wire.Buf, out []byte) {
 	n := node(h.NodeId)
 	waits := n.valid() && files[n.file()].kind.waits()
 	switch h.Opcode {
-	case opForget, opBatchForget, opNotifyReply:
-		// Nothing is kept of a node, and nobody waits for an answer.
+	case opForget, opBatchForget:
+		s.forget(h, req)
+	case opNotifyReply:
+		// Nobody waits for an answer.
 	case opInterrupt:
 		if in := message[fuse.InterruptIn](req); in != nil {
 			s.interrupt(in.Unique)
@@ -86,6 +89,30 @@ func (s *Server) handle(req []byte, block *wire.Buf, out []byte) {
 		s.serveStream(h, req, block)
 	default:
 		s.ordinary(h, req, out)
+	}
+}
+
+// forget is told what the kernel does not know any more. Of most nodes nothing is
+// kept, and nobody waits for an answer.
+func (s *Server) forget(h *fuse.InHeader, req []byte) {
+	if h.Opcode == opForget {
+		if in := message[fuse.ForgetIn](req); in != nil {
+			s.trees.forget(node(h.NodeId), in.Nlookup)
+		}
+		return
+	}
+	in := message[batchForgetIn](req)
+	if in == nil {
+		return
+	}
+	rest := req[unsafe.Sizeof(*in):]
+	for range in.Count {
+		one := message[forgetOne](rest)
+		if one == nil {
+			return
+		}
+		s.trees.forget(node(one.NodeID), one.Nlookup)
+		rest = rest[unsafe.Sizeof(*one):]
 	}
 }
 

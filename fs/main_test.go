@@ -54,7 +54,8 @@ const patience = 20 * time.Second
 // A world is a mounted stack that talks to itself.
 type world struct {
 	t     testing.TB
-	stack *stack.Stack
+	host  *stack.Host
+	stack *stack.Stack // the root
 	srv   *Server
 	net   string
 }
@@ -84,13 +85,27 @@ func newStack(t testing.TB) *stack.Stack {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { theirs.Close() })
+	return s
+}
+
+// newHost is a host on such a stack, whose views have loopback.
+func newHost(t testing.TB) *stack.Host {
+	root := newStack(t)
+	h := stack.NewHost(root, func(string) (*stack.Stack, func(), error) {
+		s := stack.New(stack.Config{})
+		lo, err := nic.NewLoop(nic.Options{})
+		if err == nil {
+			_, err = s.AddLoopback(lo)
+		}
+		return s, func() {}, err
+	})
 	t.Cleanup(func() {
-		defer theirs.Close()
 		ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 		defer cancel()
-		s.Close(ctx)
+		h.Close(ctx)
 	})
-	return s
+	return h
 }
 
 // nowhere is an address that a connect waits for.
@@ -104,9 +119,10 @@ func newWorld(t testing.TB) *world { return newWorldWith(t, Options{AllowOther: 
 
 func newWorldWith(t testing.TB, opts Options) *world {
 	t.Helper()
-	w := &world{t: t, stack: newStack(t), net: mountPoint(t)}
+	h := newHost(t)
+	w := &world{t: t, host: h, stack: h.Root(), net: mountPoint(t)}
 	opts.Log = func(line string) { t.Log("go-fuse:", line) }
-	srv, err := Mount(w.net, w.stack, opts)
+	srv, err := Mount(w.net, w.host, opts)
 	if err != nil {
 		t.Fatal(err)
 	}

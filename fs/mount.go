@@ -37,7 +37,7 @@ type Options struct {
 
 // Server is a mounted tree.
 type Server struct {
-	stack    *stack.Stack
+	host     *stack.Host
 	opts     Options
 	path     string
 	started  time.Time
@@ -49,6 +49,7 @@ type Server struct {
 	calls   calls
 	names   names
 	serials serials
+	trees   trees
 	notes   notifier
 	jobs    jobs
 
@@ -60,9 +61,9 @@ type Server struct {
 	err       error
 }
 
-// Mount serves a stack's tree at path. When it returns the tree answers. A dead
+// Mount serves the tree of a host, its views' below, at path. When it returns the tree answers. A dead
 // mount of ours is cleared away first; a live one is refused.
-func Mount(path string, s *stack.Stack, opts Options) (*Server, error) {
+func Mount(path string, h *stack.Host, opts Options) (*Server, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
@@ -75,7 +76,7 @@ func Mount(path string, s *stack.Stack, opts Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	srv, err := newServer(fd, s, opts)
+	srv, err := newServer(fd, h, opts)
 	if err != nil {
 		return nil, errors.Join(err, unix.Unmount(path, unix.MNT_DETACH))
 	}
@@ -95,12 +96,12 @@ func Mount(path string, s *stack.Stack, opts Options) (*Server, error) {
 const greeting = 5 * time.Second
 
 // newServer makes a server on a descriptor of /dev/fuse that is mounted.
-func newServer(fd int, s *stack.Stack, opts Options) (*Server, error) {
+func newServer(fd int, h *stack.Host, opts Options) (*Server, error) {
 	dev, err := newDevice(fd)
 	if err != nil {
 		return nil, err
 	}
-	srv := &Server{stack: s, opts: opts, started: time.Now(), dev: dev, ready: make(chan struct{}), done: make(chan struct{})}
+	srv := &Server{host: h, opts: opts, started: time.Now(), dev: dev, ready: make(chan struct{}), done: make(chan struct{})}
 	srv.protocol = fuse.NewProtocolServer(raw{fuse.NewDefaultRawFileSystem(), srv}, &fuse.MountOptions{
 		Name:               "slashnet",
 		MaxWrite:           maxWrite,
@@ -115,7 +116,8 @@ func newServer(fd int, s *stack.Stack, opts Options) (*Server, error) {
 func (s *Server) start() {
 	s.notes.start(s.dev)
 	s.jobs.start()
-	s.stack.OnConvGone(s.convGone)
+	s.host.OnConvGone(s.convGone)
+	s.host.OnNumber(s.trees.known)
 	go s.run()
 }
 
@@ -126,7 +128,8 @@ func (s *Server) run() {
 		unix.Unmount(s.path, unix.MNT_FORCE|unix.MNT_DETACH) // cuts the connection
 	}
 	s.closing.Store(true)
-	s.stack.OnConvGone(nil)
+	s.host.OnConvGone(nil)
+	s.host.OnNumber(nil)
 	s.answerAll()
 	s.jobs.stop()
 	s.notes.end()
@@ -143,7 +146,7 @@ func (s *Server) run() {
 // answerAll answers everybody who waits.
 func (s *Server) answerAll() {
 	for _, c := range s.calls.all() {
-		s.stack.Cancel(&c.op, neterr.ShuttingDown)
+		c.stack.Cancel(&c.op, neterr.ShuttingDown)
 	}
 }
 

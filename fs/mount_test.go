@@ -18,7 +18,7 @@ func init() { clients["serve"] = clientServe }
 
 // clientServe is a daemon: it serves a stack at NET until killed.
 func clientServe(net string, _ []string) error {
-	srv, err := Mount(net, stack.New(stack.Config{}), Options{AllowOther: true})
+	srv, err := Mount(net, stack.NewHost(stack.New(stack.Config{}), nil), Options{AllowOther: true})
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func TestMountClearsADeadTree(t *testing.T) {
 	if _, err := os.Stat(path); err == nil {
 		t.Fatal("the mount is not dead")
 	}
-	srv, err := Mount(path, newStack(t), Options{})
+	srv, err := Mount(path, newHost(t), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,17 +74,17 @@ func TestMountClearsADeadTree(t *testing.T) {
 func TestMountRefuses(t *testing.T) {
 	path := mountPoint(t)
 	daemon(t, path)
-	_, err := Mount(path, newStack(t), Options{})
+	_, err := Mount(path, newHost(t), Options{})
 	if err == nil || !strings.Contains(err.Error(), "served here already") {
 		t.Error(err)
 	}
-	_, err = Mount(path+"/nothing/here", newStack(t), Options{})
+	_, err = Mount(path+"/nothing/here", newHost(t), Options{})
 	if err == nil {
 		t.Error("mounted on nothing")
 	}
 	file := t.TempDir() + "/file"
 	os.WriteFile(file, nil, 0o644)
-	if _, err = Mount(file, newStack(t), Options{}); err == nil || !strings.Contains(err.Error(), "not a directory") {
+	if _, err = Mount(file, newHost(t), Options{}); err == nil || !strings.Contains(err.Error(), "not a directory") {
 		t.Error(err)
 	}
 }

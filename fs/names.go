@@ -14,6 +14,7 @@ const maxNames = 4096
 
 // A name is what was looked up where.
 type name struct {
+	view  int
 	proto proto
 	file  fileCode
 	text  string

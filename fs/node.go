@@ -8,9 +8,13 @@ import (
 	"sync/atomic"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"slashnet/stack"
 )
 
-// A node is, from the top: the view (12 bits), the protocol (4), the
+// A node is, from the top: the view (12 bits: a number of stack.Host, which is
+// above zero and below 0xfff, so that no id is one that FUSE has given a meaning,
+// the root's but for its own), the protocol (4), the
 // conversation or interface (28), the file (6: the row of the table), and a
 // serial (14).
 //
@@ -32,17 +36,30 @@ const (
 	viewShift  = protoShift + protoBits
 )
 
-// theView numbers the view. It is above zero, so that no node id but the root's
-// is 0 or 1, and below 0xfff, so that none is all ones.
-const theView = 1
-
 // rootNode is the root's, by decree of FUSE.
 const rootNode node = fuse.FUSE_ROOT_ID
 
 // makeNode makes the node of a file that does not wait, whose id is its inode
 // number.
-func makeNode(p proto, conv int, f fileCode) node {
-	return theView<<viewShift | node(p)<<protoShift | node(conv)&(1<<convBits-1)<<convShift | node(f)<<fileShift
+func makeNode(view int, p proto, conv int, f fileCode) node {
+	return node(view)<<viewShift | node(p)<<protoShift | node(conv)&(1<<convBits-1)<<convShift | node(f)<<fileShift
+}
+
+// treeNode is the root of a view's tree.
+func treeNode(view int) node {
+	if view == stack.RootView {
+		return rootNode
+	}
+	return makeNode(view, noProto, 0, fileRoot)
+}
+
+// view is the number of the view that a node belongs to: of view/NAME and what is
+// below it, of the view NAME.
+func (n node) view() int {
+	if n == rootNode {
+		return stack.RootView
+	}
+	return int(n >> viewShift)
 }
 
 func (n node) proto() proto {
@@ -66,8 +83,46 @@ func (n node) ino() uint64 { return uint64(n &^ (1<<serialBits - 1)) }
 
 // valid reports whether n can be one that we gave out.
 func (n node) valid() bool {
-	return n == rootNode || n>>viewShift == theView && int(n.proto()) < len(protos) && int(n.file()) < len(files)
+	return n == rootNode || n.view() > 0 && int(n.proto()) < len(protos) && int(n.file()) < len(files)
 }
+
+// parent is the directory that a node lies in; the root's is itself.
+func (n node) parent() node {
+	f := &files[n.file()]
+	switch {
+	case n.file() == fileRoot && n.view() == stack.RootView:
+		return rootNode
+	case n.file() == fileRoot:
+		return makeNode(n.view(), noProto, 0, fileView)
+	case n.file() == fileView:
+		return makeNode(stack.RootView, noProto, 0, fileViews)
+	case f.of == fileRoot:
+		return treeNode(n.view())
+	case files[f.of].ofConv, files[f.of].ofIface:
+		return makeNode(n.view(), n.proto(), n.conv(), f.of)
+	}
+	return makeNode(n.view(), n.proto(), 0, f.of)
+}
+
+// trees counts, for each view, what the kernel knows of the root of its tree: as
+// long as it is bound somewhere or a file below it is open, the view's number
+// stands for it and for no other.
+type trees [1 << (64 - viewShift)]atomic.Int64
+
+func (t *trees) seen(n node) {
+	if n.file() == fileRoot {
+		t[n.view()].Add(1)
+	}
+}
+
+func (t *trees) forget(n node, lookups uint64) {
+	if n.file() == fileRoot {
+		t[n.view()].Add(-int64(lookups))
+	}
+}
+
+// known reports whether the kernel has the tree of a view.
+func (t *trees) known(view int) bool { return t[view].Load() > 0 }
 
 // serials counts the look-ups of files that wait.
 type serials struct{ n atomic.Uint64 }
@@ -80,8 +135,8 @@ func (s *serials) fresh(n node) node {
 // serial together are the number of the name.
 const ticketBits = convBits + serialBits
 
-func ticketNode(p proto, f fileCode, ticket uint64) node {
-	return makeNode(p, int(ticket>>serialBits), f) | node(ticket)&(1<<serialBits-1)
+func ticketNode(view int, p proto, f fileCode, ticket uint64) node {
+	return makeNode(view, p, int(ticket>>serialBits), f) | node(ticket)&(1<<serialBits-1)
 }
 
 func (n node) ticket() uint64 {

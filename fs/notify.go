@@ -112,16 +112,16 @@ func (n *notifier) unseen(c node) {
 
 // convGone has the kernel forget the names of a conversation, if it knows any.
 // The stack calls it.
-func (s *Server) convGone(num wire.Proto, conv int, name string) {
+func (s *Server) convGone(view int, num wire.Proto, conv int, name string) {
 	p := protoOf(num)
 	n := &s.notes
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	parent := makeNode(p, 0, fileProto)
+	parent := makeNode(view, p, 0, fileProto)
 	for _, g := range []struct {
 		node node
 		name string
-	}{{makeNode(p, conv, fileConv), strconv.Itoa(conv)}, {makeNode(p, conv, fileNamed), name}} {
+	}{{makeNode(view, p, conv, fileConv), strconv.Itoa(conv)}, {makeNode(view, p, conv, fileNamed), name}} {
 		if _, ok := n.known[g.node]; !ok {
 			continue
 		}

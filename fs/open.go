@@ -25,21 +25,41 @@ const (
 )
 
 func (r raw) Open(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
-	fh, err := r.openText(node(in.NodeId), userOf(&in.InHeader))
+	n := node(in.NodeId)
+	if err := r.mayOpen(n, in.Flags); err != nil {
+		return status(err)
+	}
+	fh, err := r.openText(n, userOf(&in.InHeader))
 	out.Fh, out.OpenFlags = fh, textFlags
 	return status(err)
 }
 
+// mayOpen refuses to let a view be configured from its own tree, which the modes
+// do not keep root from.
+func (s *Server) mayOpen(n node, flags uint32) error {
+	if !n.valid() {
+		return syscall.ESTALE
+	}
+	if n.view() != stack.RootView && files[n.file()].config && flags&syscall.O_ACCMODE != syscall.O_RDONLY {
+		return neterr.Permission.With("a view is configured by its owner, in view/NAME/ctl")
+	}
+	return nil
+}
+
 // at finds what a node's file is about.
 func (s *Server) at(n node) (place, error) {
-	at := place{stack: s.stack, proto: n.proto()}
+	at := place{view: s.host.ByID(n.view()), proto: n.proto()}
+	if at.view == nil {
+		return at, syscall.ESTALE
+	}
+	at.stack = at.view.Stack()
 	switch f := &files[n.file()]; {
 	case f.ofConv:
-		if at.conv = s.stack.Conv(protos[at.proto].num, n.conv()); at.conv == nil {
+		if at.conv = at.stack.Conv(protos[at.proto].num, n.conv()); at.conv == nil {
 			return at, syscall.ESTALE
 		}
 	case f.ofIface:
-		if at.iface = s.stack.Iface(n.conv()); at.iface == nil {
+		if at.iface = at.stack.Iface(n.conv()); at.iface == nil {
 			return at, syscall.ESTALE
 		}
 	}
@@ -53,10 +73,10 @@ func (s *Server) openText(n node, u stack.User) (uint64, error) {
 	h := &handle{node: n, file: &files[n.file()], user: u, num: n.conv()}
 	at, err := s.at(n)
 	if err != nil {
-		if h.file.row == nil {
+		if h.file.row == nil || at.stack == nil {
 			return 0, err
 		}
-		record, ok := s.stack.Record(protos[n.proto()].num, n.conv())
+		record, ok := at.stack.Record(protos[n.proto()].num, n.conv())
 		if !ok {
 			return 0, err
 		}
@@ -72,7 +92,7 @@ func (s *Server) openText(n node, u stack.User) (uint64, error) {
 	h.text = []byte(h.file.read(at))
 	fh, err := s.handles.add(h)
 	if err != nil {
-		s.stack.Logf("fs: %s: %v", h.file.path, err)
+		at.stack.Logf("fs: %s: %v", h.file.path, err)
 		if h.held {
 			h.conv.Drop()
 		}

@@ -24,7 +24,7 @@ import (
 
 // Rule 1: INTERRUPT answers what waits, once, and is itself never answered.
 func TestRule1Interrupt(t *testing.T) {
-	k := newKernel(t, newStack(t))
+	k := newKernel(t, newHost(t))
 	n := k.walk("tcp", "dial", nowhere)
 	unique := k.send(opOpen, n, fuse.OpenIn{Flags: syscall.O_RDWR})
 	until(t, "the open waits", func() bool { return len(k.srv.calls.all()) == 1 })
@@ -43,7 +43,7 @@ func TestRule1Interrupt(t *testing.T) {
 // Rule 2: one errno per operation. ENOSYS switches an operation off for the
 // whole mount, so it stands only where that is meant.
 func TestRule2OneErrnoPerOperation(t *testing.T) {
-	k := newKernel(t, newStack(t))
+	k := newKernel(t, newHost(t))
 	tcpDir, file := k.walk("tcp"), k.walk("version")
 	fh, _ := k.open(file, 0)
 	const size = 3
@@ -155,7 +155,7 @@ func TestRule2StatusFitsTheKernel(t *testing.T) {
 
 // Rule 3: how files are opened.
 func TestRule3OpenFlags(t *testing.T) {
-	k := newKernel(t, newStack(t))
+	k := newKernel(t, newHost(t))
 	_, how := k.open(k.walk("tcp", "clone"), syscall.O_RDWR)
 	if want := uint32(fuse.FOPEN_DIRECT_IO | fuse.FOPEN_STREAM); how&want != want {
 		t.Errorf("clone is opened with %#x", how)
@@ -169,7 +169,7 @@ func TestRule3OpenFlags(t *testing.T) {
 // Rule 5: every look-up of a file that waits makes an inode of its own, which
 // says it is the same file, and is not to be cached.
 func TestRule5FreshNodes(t *testing.T) {
-	k := newKernel(t, newStack(t))
+	k := newKernel(t, newHost(t))
 	tcpDir := k.walk("tcp")
 	k.open(k.walk("tcp", "clone"), syscall.O_RDWR)
 	look := func(name string) fuse.EntryOut {
@@ -189,7 +189,7 @@ func TestRule5FreshNodes(t *testing.T) {
 		t.Errorf("a conversation: %+v", c)
 	}
 	for range 1 << serialBits {
-		n := k.srv.serials.fresh(makeNode(icmp, 1<<convBits-1, 1<<fileBits-1))
+		n := k.srv.serials.fresh(makeNode(stack.RootView, icmp, 1<<convBits-1, 1<<fileBits-1))
 		if n == 0 || n == rootNode || uint64(n) == ^uint64(0) {
 			t.Fatalf("node %#x", n)
 		}
@@ -201,8 +201,9 @@ func TestRule5FreshNodes(t *testing.T) {
 
 // Rule 7: POLL, and NOTIFY_POLL on every change until RELEASE.
 func TestRule7PollNotices(t *testing.T) {
-	s := newStack(t)
-	k := newKernel(t, s)
+	h := newHost(t)
+	s := h.Root()
+	k := newKernel(t, h)
 	fh, _ := k.open(k.walk("udp", "clone"), syscall.O_RDWR)
 	ctl := k.walk("udp", "0", "ctl")
 	if a := k.writeTo(ctl, fh, "connect 127.0.0.1:5002 5000"); a.status != 0 {
@@ -250,7 +251,7 @@ func TestRule7PollNotices(t *testing.T) {
 
 // A datagram that is read in pieces, and with headers.
 func TestDatagramRests(t *testing.T) {
-	k := newKernel(t, newStack(t))
+	k := newKernel(t, newHost(t))
 	fh, _ := k.open(k.walk("udp", "clone"), syscall.O_RDWR)
 	ctl := k.walk("udp", "0", "ctl")
 	k.writeTo(ctl, fh, "connect 127.0.0.1:5001 5001")
@@ -268,11 +269,11 @@ func TestDatagramRests(t *testing.T) {
 // Nothing that the kernel, or somebody in its place, may say makes the loop fall.
 func FuzzRequest(f *testing.F) {
 	for op := uint32(0); op < 60; op++ {
-		h := fuse.InHeader{Opcode: op, NodeId: uint64(makeNode(tcp, 0, fileProto))}
+		h := fuse.InHeader{Opcode: op, NodeId: uint64(makeNode(stack.RootView, tcp, 0, fileProto))}
 		f.Add(append(bytesOf(&h), make([]byte, 40)...))
 	}
 	log.SetOutput(io.Discard) // go-fuse complains of what is too short
-	k := newKernel(f, newStack(f))
+	k := newKernel(f, newHost(f))
 	f.Fuzz(func(t *testing.T, req []byte) {
 		k.t = t
 		if len(req) < inHeaderLen || len(req) > maxWrite || binary.NativeEndian.Uint32(req[4:]) == opInit {
@@ -327,36 +328,36 @@ func TestTable(t *testing.T) {
 		if f.write != nil && f.mode&0o222 == 0 {
 			t.Error("written but not writable:", f.path)
 		}
-		n := makeNode(tcp, 5, fileCode(i))
+		n := makeNode(stack.RootView, tcp, 5, fileCode(i))
 		if n.file() != fileCode(i) || n.proto() != tcp || n.conv() != 5 || !n.valid() {
 			t.Errorf("%s: node %#x", f.path, n)
 		}
 	}
-	if n := ticketNode(udp, 3, 1<<ticketBits-2); n.ticket() != 1<<ticketBits-2 {
+	if n := ticketNode(stack.RootView, udp, 3, 1<<ticketBits-2); n.ticket() != 1<<ticketBits-2 {
 		t.Errorf("ticket %#x", n.ticket())
 	}
 }
 
 func TestNames(t *testing.T) {
 	var r names
-	a := r.share(name{tcp, 1, "a"})
-	if r.share(name{tcp, 1, "a"}) != a {
+	a := r.share(name{stack.RootView, tcp, 1, "a"})
+	if r.share(name{stack.RootView, tcp, 1, "a"}) != a {
 		t.Error("a shared name has two tickets")
 	}
-	b := r.add(name{tcp, 2, "b"})
-	if b == r.add(name{tcp, 2, "b"}) {
+	b := r.add(name{stack.RootView, tcp, 2, "b"})
+	if b == r.add(name{stack.RootView, tcp, 2, "b"}) {
 		t.Error("a name of its own is shared")
 	}
 	if n, ok := r.get(b); !ok || n.text != "b" {
 		t.Error(n, ok)
 	}
 	for i := range maxNames {
-		r.add(name{tcp, 2, fmt.Sprint(i)})
+		r.add(name{stack.RootView, tcp, 2, fmt.Sprint(i)})
 	}
 	if _, ok := r.get(b); ok {
 		t.Error("remembered for ever")
 	}
-	if again := r.share(name{tcp, 1, "a"}); again == a {
+	if again := r.share(name{stack.RootView, tcp, 1, "a"}); again == a {
 		t.Error("a forgotten name has its old ticket")
 	}
 	if len(r.shared) != 1 {

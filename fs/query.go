@@ -91,10 +91,18 @@ func (t *handles) keep(h *handle, answers []string) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.texts-h.kept+size > maxSnapshots {
-		return neterr.NoMemory.With("open files hold %d bytes of text already", t.texts)
+	used := []*quota{&t.used}
+	if q := t.views[h.node.view()]; q != nil {
+		used = append(used, q)
 	}
-	t.texts += size - h.kept
+	for i, most := range []int{maxSnapshots, maxViewSnapshots}[:len(used)] {
+		if used[i].texts-h.kept+size > most {
+			return neterr.NoMemory.With("open files hold %d bytes of text already", used[i].texts)
+		}
+	}
+	for _, q := range used {
+		q.texts += size - h.kept
+	}
 	h.kept = size
 	h.mu.Lock()
 	h.answers, h.read = answers, 0

@@ -137,8 +137,8 @@ func TestAnswersAreBounded(t *testing.T) {
 		t.Error(r.err)
 	}
 	until(t, "all files are closed", func() bool { return len(w.srv.handles.all()) == 0 })
-	if w.srv.handles.texts != 0 {
-		t.Errorf("%d bytes are held by nobody", w.srv.handles.texts)
+	if w.srv.handles.used.texts != 0 {
+		t.Errorf("%d bytes are held by nobody", w.srv.handles.used.texts)
 	}
 }
 

@@ -84,8 +84,16 @@ func (s *Server) attr(n node, out *fuse.Attr) error {
 		out.Ino = uint64(rootNode)
 	}
 	changed := s.started
+	if n.view() != stack.RootView {
+		if f.config {
+			out.Mode &^= 0o222
+		}
+		if s.stackOf(n) == nil {
+			return syscall.ESTALE
+		}
+	}
 	if f.ofConv {
-		info, ok := s.row(n.proto(), n.conv())
+		info, ok := s.row(n)
 		switch {
 		case ok:
 			out.Uid, out.Gid = info.Owner.UID, info.Owner.GID
@@ -155,7 +163,7 @@ func (s *Server) chattr(n node, in *fuse.SetAttrIn) error {
 	if !files[n.file()].ofConv {
 		return neterr.NotOwner
 	}
-	c := s.stack.Conv(protos[n.proto()].num, n.conv())
+	c := s.conv(n)
 	if c == nil {
 		return syscall.ESTALE
 	}
@@ -194,19 +202,37 @@ func (r raw) StatFs(_ <-chan struct{}, _ *fuse.InHeader, out *fuse.StatfsOut) fu
 
 func (r raw) Mkdir(_ <-chan struct{}, in *fuse.MkdirIn, text string, out *fuse.EntryOut) fuse.Status {
 	parent := node(in.NodeId)
-	if !parent.valid() || parent.file() != fileProto {
+	switch {
+	case !parent.valid():
+		return fuse.EPERM
+	case parent.file() == fileViews:
+		v, err := r.host.Mkdir(text, userOf(&in.InHeader))
+		if err != nil {
+			return status(err)
+		}
+		return status(r.entry(makeNode(v.ID(), noProto, 0, fileView), out))
+	case parent.file() != fileProto:
 		return fuse.EPERM
 	}
-	c, err := r.stack.Mkdir(protos[parent.proto()].num, text, userOf(&in.InHeader))
+	of := r.stackOf(parent)
+	if of == nil {
+		return status(syscall.ESTALE)
+	}
+	c, err := of.Mkdir(protos[parent.proto()].num, text, userOf(&in.InHeader))
 	if err != nil {
 		return status(err)
 	}
-	return status(r.entry(makeNode(parent.proto(), c.Num(), fileNamed), out))
+	return status(r.entry(makeNode(parent.view(), parent.proto(), c.Num(), fileNamed), out))
 }
 
 func (r raw) Rmdir(_ <-chan struct{}, h *fuse.InHeader, text string) fuse.Status {
 	parent := node(h.NodeId)
-	if !parent.valid() || parent.file() != fileProto {
+	switch {
+	case !parent.valid():
+		return fuse.EPERM
+	case parent.file() == fileViews:
+		return status(r.host.Rmdir(text, userOf(h)))
+	case parent.file() != fileProto:
 		return fuse.EPERM
 	}
 	n, err := r.child(parent, text)
@@ -216,7 +242,11 @@ func (r raw) Rmdir(_ <-chan struct{}, h *fuse.InHeader, text string) fuse.Status
 	if !files[n.file()].ofConv {
 		return fuse.EPERM
 	}
-	return status(r.stack.Rmdir(protos[parent.proto()].num, text, userOf(h)))
+	of := r.stackOf(n)
+	if of == nil {
+		return status(syscall.ESTALE)
+	}
+	return status(of.Rmdir(protos[n.proto()].num, text, userOf(h)))
 }
 
 // A name that is not there is most often a slip, as in `> tcp/7/ctrl`: the

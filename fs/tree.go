@@ -67,6 +67,7 @@ type file struct {
 	about string // a line of the file help
 
 	only  []proto      // where a PROTO has it; nil: everywhere
+	owner bool         // only in the owner's tree, not in that of a view
 	slow  bool         // opening or writing it may take long: done by a worker
 	holds bool         // an open one holds the conversation
 	asks  stack.OpKind // query, answers: whom
@@ -80,13 +81,16 @@ type file struct {
 	of      fileCode
 	ofConv  bool // of a conversation, hence with its owner and mode
 	ofIface bool
+	ofView  bool // of view/NAME
+	config  bool // configures the stack: in the tree of a view it can only be read
 	kids    []fileCode
 	varies  bool // NAME, N, ADDR …
 }
 
 // A place is where a row is used: what its capitals stand for.
 type place struct {
-	stack *stack.Stack
+	view  *stack.View
+	stack *stack.Stack // the view's
 	proto proto
 	conv  *stack.Conv
 	iface *stack.Iface
@@ -125,6 +129,7 @@ var files = []file{
 	{path: "/ctl", kind: text, mode: 0o644, slow: true, about: "settings, NAME VALUE; sync waits for all frames received so far, reset drops every conversation",
 		read:  func(at place) string { return at.stack.CtlText() },
 		write: func(at place, _ *handle, line string) error { return at.stack.WriteCtl(line) }},
+	{path: "/view", kind: directory, owner: true, mode: 0o755, about: "networks of their own; mkdir makes one, rmdir ends it"},
 	{path: "/help", kind: text, mode: 0o444, about: "this text",
 		read: func(place) string { return helpText }},
 	{path: "/version", kind: text, mode: 0o444, about: "what serves this tree",
@@ -177,7 +182,17 @@ var files = []file{
 	{path: "/PROTO/N/peek", kind: text, mode: 0o440, about: "unread bytes, not consumed",
 		read: func(at place) string { return string(at.conv.Peek(peekLen)) }},
 
-	{path: "/ipifc/clone", kind: clone, mode: 0o600, about: "a new interface"},
+	{path: "/view/NAME", kind: directory, mode: 0o555},
+	{path: "/view/NAME/ctl", kind: text, mode: 0o644, slow: true, about: "uplink none, uplink routed ADDR/LEN, uplink switch ADDR/LEN [GATEWAY]; limit NAME N; iproute: add …",
+		read:  func(at place) string { return at.view.CtlText() },
+		write: func(at place, _ *handle, line string) error { return at.view.Ctl(line) }},
+	{path: "/view/NAME/stats", kind: text, mode: 0o444, about: "its counters",
+		read: func(at place) string { return at.stack.StackStatsText() }},
+	{path: "/view/NAME/log", kind: text, mode: 0o444, slow: true, about: "its log",
+		read: func(at place) string { return at.stack.LogText() }},
+	{path: "/view/NAME/net", kind: directory, mode: 0o555, about: "its tree, to be bound on a container's /net"},
+
+	{path: "/ipifc/clone", kind: clone, owner: true, mode: 0o600, about: "a new interface"},
 	{path: "/ipifc/stats", kind: text, mode: 0o444, about: "counters of IP",
 		read: func(at place) string { return at.stack.StackStatsText() }},
 	{path: "/ipifc/N", kind: directory, mode: 0o555, about: "an interface"},
@@ -198,6 +213,9 @@ var (
 	fileConv  = code("/PROTO/N")
 	fileNamed = code("/PROTO/NAME")
 	fileIface = code("/ipifc/N")
+	fileViews = code("/view")
+	fileView  = code("/view/NAME")
+	fileNet   = code("/view/NAME/net")
 )
 
 // code finds a row by its path; a path that is not there is a mistake in this
@@ -219,6 +237,8 @@ func init() {
 		f.varies = f.name != "" && f.name == strings.ToUpper(f.name)
 		f.ofConv = strings.HasPrefix(f.path, "/PROTO/N") // and NAME
 		f.ofIface = strings.HasPrefix(f.path, "/ipifc/N")
+		f.ofView = strings.HasPrefix(f.path, "/view/NAME")
+		f.config = f.mode == 0o644 && !f.ofView
 		if fileCode(i) == fileRoot {
 			continue
 		}
@@ -234,8 +254,12 @@ func init() {
 	helpText = makeHelp()
 }
 
-// in reports whether a protocol has the file.
-func (f *file) in(p proto) bool {
+// in reports whether the directory dir, of a protocol perhaps, has the file.
+func (f *file) in(dir node) bool {
+	if f.owner && dir.view() != stack.RootView {
+		return false
+	}
+	p := dir.proto()
 	if f.only == nil {
 		return true
 	}

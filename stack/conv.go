@@ -179,11 +179,11 @@ var reserved = []string{"clone", "stats", "all.json", "by-state", "by-local", "b
 
 func checkName(name string) error {
 	if name == "" || len(name) > MaxName || name[0] == '.' || name[0] >= '0' && name[0] <= '9' {
-		return neterr.BadArg.With("%q as the name of a conversation: 1 to %d characters, not beginning with a digit or a dot", name, MaxName)
+		return neterr.BadArg.With("%q as a name: 1 to %d characters, not beginning with a digit or a dot", name, MaxName)
 	}
 	for _, r := range name {
 		if r <= ' ' || r == 0x7f || r == '/' || r == 0xfffd {
-			return neterr.BadArg.With("%q as the name of a conversation: no blanks, slashes or control characters", name)
+			return neterr.BadArg.With("%q as a name: no blanks, slashes or control characters", name)
 		}
 	}
 	if slices.Contains(reserved, name) {

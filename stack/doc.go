@@ -29,6 +29,11 @@
 // Everything with time has three verbs: input, tick(now) and deadline(). The
 // deadlines are filed in one heap per stack, lazily (timer.go).
 //
+// # Views
+//
+// A Host (host.go) is a root stack and its views, each a Stack with a lock of its
+// own. They meet only as hosts do: over a cable or a switch (uplink.go).
+//
 // What is left out on purpose: IP options are received and ignored, source
 // routes are not followed (RFC 7126); a fragment is never reassembled in
 // transit (RFC 1812 §4.2.2.8).
@@ -36,5 +41,5 @@
 // RFC 1122 (hosts), 1812 (forwarding), 791, 792, 768, 9293, 1191, 6056, 6528.
 //
 // Reading order: op.go, conv.go, up.go, down.go, udp.go (the smallest whole
-// protocol), tcp.go; names.go for how a resolver comes in.
+// protocol), tcp.go; names.go for how a resolver comes in; host.go and view.go.
 package stack

@@ -30,6 +30,7 @@ type Iface struct {
 	cloned time.Duration
 
 	nic       nic.NIC // nil: not bound
+	outside   nic.NIC // what leads out of the switch, if nic is a port of one
 	device    string
 	loopback  bool
 	mac       wire.MAC
@@ -52,8 +53,9 @@ type Iface struct {
 
 type ifCounters struct{ frames, bytes uint64 }
 
-// MaxIfaces is how many interfaces a stack has at most, as on Plan 9.
-const MaxIfaces = 32
+// MaxIfaces is how many interfaces a stack has at most: its own, and the parent's
+// end of each view's cable.
+const MaxIfaces = 4096
 
 // CloneIface makes an interface that is not bound yet.
 func (s *Stack) CloneIface() (*Iface, error) {
@@ -139,8 +141,71 @@ func (i *Iface) unbind() *stopped {
 	}
 	i.starved = nil
 	n := &stopped{nic: i.nic, queue: i.queue}
-	i.nic = nil
+	i.nic, i.outside = nil, nil
 	return n
+}
+
+// RemoveInterface takes an interface away, NIC and number.
+func (s *Stack) RemoveInterface(i *Iface) {
+	s.lock()
+	var end *stopped
+	if i.nic != nil {
+		end = i.unbind()
+	}
+	if s.ifaces[i.num] == i {
+		delete(s.ifaces, i.num)
+	}
+	s.unlock()
+	if end != nil {
+		end.stop()
+	}
+}
+
+// Replug moves an interface from its NIC to a port of a switch to which that NIC
+// has been attached. The interface keeps its MAC, its name and its addresses;
+// nothing that waits in it is lost.
+func (i *Iface) Replug(was, port nic.NIC) error {
+	s := i.stack
+	s.lock()
+	if i.nic != was || s.closing {
+		s.unlock()
+		return neterr.Busy.With("%v has left %s meanwhile", i, was.Name())
+	}
+	old := i.queue
+	i.nic, i.outside, i.queue = port, was, newQueue(i, port)
+	if len(i.starved) > 0 {
+		i.queue.starving.Store(true)
+		s.effects.flush = append(s.effects.flush, i.queue)
+	}
+	s.unlock()
+	old.empty()
+	old.close()
+	port.Start(&intake{iface: i, nic: port})
+	return nil
+}
+
+// NIC is what an interface is bound to; nil: nothing, or loopback.
+func (i *Iface) NIC() nic.NIC {
+	i.stack.lock()
+	defer i.stack.unlock()
+	if i.loopback {
+		return nil
+	}
+	return i.nic
+}
+
+// Networks are the addresses of a stack with their subnets, those of loopback
+// too.
+func (s *Stack) Networks() []netip.Prefix {
+	s.lock()
+	defer s.unlock()
+	var all []netip.Prefix
+	for _, n := range s.ifnums() {
+		for _, a := range s.ifaces[n].addrs {
+			all = append(all, a.prefix)
+		}
+	}
+	return all
 }
 
 // stopped is what is to be ended, without the lock, of an interface.

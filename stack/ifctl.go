@@ -86,6 +86,8 @@ func (i *Iface) bindLine(line string, args []string) error {
 	err := checkLine(line)
 	switch {
 	case err != nil:
+	case s.ifaces[i.num] != i:
+		err = neterr.NoInterface.With("%v has been taken away", i)
 	case i.nic != nil:
 		err = neterr.AlreadyBound.With("%v to %s", i, i.device)
 	case len(args) != 2 || args[0] != "ether" || s.cfg.OpenNIC == nil:
@@ -108,7 +110,7 @@ func (i *Iface) bindLine(line string, args []string) error {
 func (i *Iface) start(n nic.NIC) error {
 	s := i.stack
 	s.lock()
-	late := i.nic != nil || s.closing
+	late := i.nic != nil || s.closing || s.ifaces[i.num] != i
 	if !late {
 		i.bind(n, false)
 	}

@@ -185,6 +185,20 @@ func (q *queue) flush() {
 	}
 }
 
+// empty sends what is queued, whatever it takes, before the queue is closed.
+func (q *queue) empty() {
+	for {
+		q.mu.Lock()
+		if q.n == 0 {
+			q.mu.Unlock()
+			return
+		}
+		f := q.take()
+		q.mu.Unlock()
+		q.iface.send(q.out, f)
+	}
+}
+
 // send puts a frame on the wire, cut up first where the NIC cannot do it.
 func (i *Iface) send(out nic.NIC, f *outFrame) {
 	if out.Offload() {

@@ -96,8 +96,11 @@ func (s *Stack) Sync() error {
 	s.lock()
 	var nics []nic.Drainer
 	for _, n := range s.ifnums() {
-		if d, ok := s.ifaces[n].nic.(nic.Drainer); ok {
-			nics = append(nics, d)
+		// In the order in which a frame passes them.
+		for _, n := range []nic.NIC{s.ifaces[n].outside, s.ifaces[n].nic} {
+			if d, ok := n.(nic.Drainer); ok {
+				nics = append(nics, d)
+			}
 		}
 	}
 	s.unlock()

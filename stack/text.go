@@ -2,6 +2,9 @@ package stack
 
 // The text files of a conversation. fs takes a snapshot when one is opened.
 
+// Stack is the one that a conversation is of.
+func (c *Conv) Stack() *Stack { return c.stack }
+
 // LocalText is the file local: our address, `!` and port.
 func (c *Conv) LocalText() string {
 	c.stack.lock()

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 	"strings"
 
 	"slashnet/stack"
@@ -68,23 +67,4 @@ func configure(s *stack.Stack, gateway string, set []string, boot string) error 
 }
 
 // write does what writing a message to a file of the tree does.
-func (w *writer) write(path, message string) error {
-	switch path {
-	case "ctl":
-		return w.stack.WriteCtl(message)
-	case "arp":
-		return w.stack.WriteARP(message)
-	case "iproute":
-		return w.stack.WriteRoute(message, &w.tag)
-	}
-	if num, ok := strings.CutPrefix(path, "ipifc/"); ok {
-		num, file, _ := strings.Cut(num, "/")
-		if n, err := strconv.Atoi(num); err == nil && file == "ctl" {
-			if i := w.stack.Iface(n); i != nil {
-				return i.Ctl(message)
-			}
-			return fmt.Errorf("there is no interface %s", path)
-		}
-	}
-	return fmt.Errorf("%s is not configured by a boot script; ctl, arp, iproute and ipifc/N/ctl are", path)
-}
+func (w *writer) write(path, message string) error { return w.stack.Write(path, message, &w.tag) }

@@ -73,13 +73,6 @@ func (l *links) parse() (*plan, error) {
 // attach opens the NICs, gives them to the stack, and configures both ends of
 // the first. The stack closes them.
 func (p *plan) attach(s *stack.Stack) error {
-	loop, err := nic.NewLoop(nic.Options{Name: "loopback"})
-	if err != nil {
-		return err
-	}
-	if _, err := s.AddLoopback(loop); err != nil {
-		return err
-	}
 	for n, name := range p.taps {
 		o, host := nic.Options{Name: name, MTU: p.mtu}, netip.Prefix{}
 		if n == 0 {

@@ -24,7 +24,7 @@ type command struct {
 	flags   func(flags *pflag.FlagSet)
 }
 
-var commands = []*command{&up, &dial, &serve, &ls, &why, &ping}
+var commands = []*command{&up, &dial, &serve, &ls, &why, &ping, &viewCommand}
 
 // A usageError is the caller's mistake: exit code 2.
 type usageError string

@@ -2,7 +2,8 @@ package main
 
 // slashnet up: puts a stack, its NICs and the mount together, and takes them
 // apart on a signal. The other files of it: place.go (where to mount), links.go
-// (the NICs), boot.go (what is written at the start), names.go (the resolver).
+// (the NICs), boot.go (what is written at the start), names.go and host.go
+// (the stacks and their resolvers).
 
 import (
 	"context"
@@ -18,7 +19,6 @@ import (
 
 	"slashnet/fs"
 	"slashnet/stack"
-	"slashnet/stack/dns"
 )
 
 // parting is how long peers have to take their last bytes and agree to the end.
@@ -114,29 +114,28 @@ func serveTree(arg string) error {
 	}
 	defer place.leave()
 
-	names := &hostNames{root: place.path}
-	s := stack.New(stack.Config{
-		Owner:   owner,
-		Log:     func(line string) { log.Info().Msg(line) },
-		Names:   names,
-		OpenNIC: plan.open,
-	})
-	if names.Resolver, err = dns.New(s.DialContext, naming); err != nil {
+	stacks := &maker{owner: owner, naming: naming, openNIC: plan.open}
+	s, release, err := stacks.make(place.path, func(line string) { log.Info().Msg(line) })
+	if err != nil {
 		return err
 	}
-	defer names.Close()
-	defer func() {
+	defer release()
+	host := stack.NewHost(s, func(name string) (*stack.Stack, func(), error) {
+		return stacks.make(boundRoot, func(line string) { log.Info().Str("view", name).Msg(line) })
+	})
+	part := func() {
 		ctx, cancel := context.WithTimeout(context.Background(), parting)
 		defer cancel()
-		s.Close(ctx)
-	}()
+		host.Close(ctx)
+	}
+	defer part()
 	if err := plan.attach(s); err != nil {
 		return err
 	}
 	if err := configure(s, plan.gateway(f.gateway), f.set, f.boot); err != nil {
 		return err
 	}
-	server, err := fs.Mount(place.path, s, fs.Options{AllowOther: f.allowOther, Owner: owner, Mode: mode, Log: func(line string) { log.Warn().Msg(line) }})
+	server, err := fs.Mount(place.path, host, fs.Options{AllowOther: f.allowOther, Owner: owner, Mode: mode, Log: func(line string) { log.Warn().Msg(line) }})
 	if err != nil {
 		return err
 	}
@@ -152,9 +151,7 @@ func serveTree(arg string) error {
 		log.Info().Msg("unmounted by somebody else")
 	}
 	stop() // a second signal ends us at once
-	ctx, cancel := context.WithTimeout(context.Background(), parting)
-	defer cancel()
-	s.Close(ctx)
+	part()
 	return server.Close()
 }
 

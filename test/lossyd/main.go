@@ -69,7 +69,7 @@ func run() error {
 	if err := ifc.Ctl("add " + *addr); err != nil {
 		return err
 	}
-	server, err := fs.Mount(pflag.Arg(0), s, fs.Options{AllowOther: true})
+	server, err := fs.Mount(pflag.Arg(0), stack.NewHost(s, nil), fs.Options{AllowOther: true})
 	if err != nil {
 		return err
 	}

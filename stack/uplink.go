@@ -1,0 +1,233 @@
+package stack
+
+// How a view reaches the world: a cable to its parent, who routes for it, or a
+// port of a switch that the parent's NIC hangs on. view.go calls connect, with
+// Host.wiring held.
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"slashnet/nic"
+	"slashnet/stack/neterr"
+)
+
+const (
+	uplinkNone   = "none"
+	uplinkRouted = "routed"
+	uplinkSwitch = "switch"
+)
+
+// An uplink is what connects a view.
+type uplink struct {
+	ours    *Iface // of the view; nil: none
+	parents *Iface // the parent's end of the cable; nil: there is no cable
+}
+
+// connect carries out `uplink …`.
+func (v *View) connect(args []string) error {
+	if args[0] == uplinkNone {
+		if err := noArgs("uplink none", args[1:]); err != nil {
+			return err
+		}
+		v.unplug()
+		return nil
+	}
+	var plug func(p netip.Prefix, rest []string) error
+	switch args[0] {
+	case uplinkRouted:
+		plug = v.route
+	case uplinkSwitch:
+		plug = v.bridge
+	default:
+		return neterr.BadArg.With("uplink %q: none, routed ADDR/LEN or switch ADDR/LEN [GATEWAY] is wanted", clip(args[0]))
+	}
+	p, rest, err := parsePrefix(args[1:])
+	if err == nil {
+		err = hostAddress(p)
+	}
+	if err != nil {
+		return err
+	}
+	line := strings.Join(args, " ")
+	if v.uplink.ours != nil {
+		if line == v.line {
+			return nil
+		}
+		return neterr.Busy.With("the uplink is %s: write `uplink none` first", v.line)
+	}
+	if err := plug(p, rest); err != nil {
+		v.unplug()
+		return err
+	}
+	v.connected(line)
+	return nil
+}
+
+// connected notes the line that made the uplink.
+func (v *View) connected(line string) {
+	v.host.lock()
+	v.line = line
+	v.host.unlock()
+}
+
+// unplug takes the uplink away; without one it does nothing.
+func (v *View) unplug() {
+	if v.uplink.ours != nil {
+		v.stack.RemoveInterface(v.uplink.ours)
+	}
+	if v.uplink.parents != nil {
+		v.host.root.stack.RemoveInterface(v.uplink.parents)
+	}
+	v.uplink = uplink{}
+	v.connected("")
+}
+
+// hostAddress reports why p is not the address of one host in a subnet with room
+// for another.
+func hostAddress(p netip.Prefix) error {
+	b, hasBroadcast := broadcastOf(p)
+	switch {
+	case p.Bits() < 8 || p.Bits() > 31:
+		return neterr.BadAddress.With("%v: a subnet of /8 to /31 is wanted", p)
+	case hasBroadcast && (p.Addr() == b || p.Addr() == p.Masked().Addr()):
+		return neterr.BadAddress.With("%v is the address of the whole subnet: that of one host is wanted", p)
+	}
+	return nil
+}
+
+// otherHost is the first other host of a subnet.
+func otherHost(p netip.Prefix) netip.Addr {
+	a := p.Masked().Addr()
+	if p.Bits() < 31 {
+		a = a.Next()
+	}
+	if a == p.Addr() {
+		a = a.Next()
+	}
+	return a
+}
+
+// nicName is a view's NIC; the number tells it from that of one of the same name
+// that has not ended yet.
+func (v *View) nicName() string { return fmt.Sprintf("%s.%d", v.name, v.id) }
+
+// route lays a cable to the parent, who forwards.
+func (v *View) route(p netip.Prefix, rest []string) error {
+	if err := noArgs("uplink routed ADDR/LEN", rest); err != nil {
+		return err
+	}
+	parent := v.host.root.stack
+	for _, n := range parent.Networks() {
+		if n.Overlaps(p) {
+			return neterr.AddrInUse.With("%v: the parent is in %v already; a subnet of its own is wanted", p, n.Masked())
+		}
+	}
+	ours, theirs, err := nic.NewPipe(nic.Options{Name: v.nicName()}, nic.Options{Name: v.nicName()})
+	if err != nil {
+		return err
+	}
+	gateway := otherHost(p)
+	if v.uplink.parents, err = parent.AddInterface(theirs); err != nil {
+		theirs.Close()
+		ours.Close()
+		return err
+	}
+	if v.uplink.ours, err = v.stack.AddInterface(ours); err != nil {
+		ours.Close()
+		return err
+	}
+	if err := v.uplink.parents.Ctl(fmt.Sprintf("add %v/%d", gateway, p.Bits())); err != nil {
+		return err
+	}
+	if err := parent.WriteCtl("ip.forward on"); err != nil {
+		return err
+	}
+	return v.address(p, gateway)
+}
+
+// bridge plugs the view into the switch of the parent's NIC.
+func (v *View) bridge(p netip.Prefix, rest []string) error {
+	var gateway netip.Addr
+	if len(rest) > 0 {
+		var err error
+		if gateway, err = netip.ParseAddr(rest[0]); err != nil || len(rest) > 1 || !p.Contains(gateway) || gateway == p.Addr() {
+			return neterr.BadAddress.With("%q as a gateway: another address in %v is wanted", clip(strings.Join(rest, " ")), p.Masked())
+		}
+	}
+	sw, err := v.host.theBridge()
+	if err != nil {
+		return err
+	}
+	port, err := sw.Port(v.nicName())
+	if err != nil {
+		return err
+	}
+	if v.uplink.ours, err = v.stack.AddInterface(port); err != nil {
+		port.Close()
+		return err
+	}
+	return v.address(p, gateway)
+}
+
+// address configures the view's end.
+func (v *View) address(p netip.Prefix, gateway netip.Addr) error {
+	if err := v.uplink.ours.Ctl("add " + p.String()); err != nil {
+		return err
+	}
+	if !gateway.IsValid() {
+		return nil
+	}
+	tag := ""
+	return v.stack.WriteRoute("add 0.0.0.0/0 "+gateway.String(), &tag)
+}
+
+// theBridge is the switch between the parent's first NIC, the parent and its
+// views. The first one to ask has it made.
+func (h *Host) theBridge() (*nic.Switch, error) {
+	if h.bridge != nil {
+		return h.bridge, nil
+	}
+	i, wire := h.firstNIC()
+	if i == nil {
+		return nil, neterr.NoInterface.With("the parent has no NIC that a switch could have")
+	}
+	sw, err := nic.NewSwitch(nic.SwitchOptions{MTU: wire.MTU()})
+	if err != nil {
+		return nil, err
+	}
+	port, err := sw.Port(i.String())
+	if err != nil {
+		return nil, err
+	}
+	// From here on frames that come in wait in the port, and go out as before,
+	// until the interface has moved.
+	if err := sw.Attach(wire); err != nil {
+		port.Close()
+		return nil, err
+	}
+	if err := i.Replug(wire, port); err != nil {
+		sw.Close()
+		port.Close()
+		return nil, err
+	}
+	h.bridge = sw
+	return sw, nil
+}
+
+// firstNIC is the root's first interface that leads outside.
+func (h *Host) firstNIC() (*Iface, nic.NIC) {
+	cables := map[*Iface]bool{}
+	for _, v := range h.Views() {
+		cables[v.uplink.parents] = true
+	}
+	for _, num := range h.root.stack.Ifaces() {
+		if i := h.root.stack.Iface(num); i != nil && !cables[i] {
+			if n := i.NIC(); n != nil {
+				return i, n
+			}
+		}
+	}
+	return nil, nil
+}
