@@ -1,8 +1,8 @@
 package stack
 
-// Iface is a network interface of the stack: a NIC, its addresses, its
-// neighbours and its way out (queue.go). Its NIC calls Receive; up.go and down.go
-// pass through; ifctl.go is its language.
+// Iface is a network interface of the stack: a NIC, its addresses (ifaddr.go), its
+// neighbours (neighbour.go) and its way out (queue.go). up.go and down.go pass
+// through; ifctl.go is its language.
 
 import (
 	"fmt"
@@ -13,7 +13,6 @@ import (
 
 	"slashnet/arp"
 	"slashnet/nic"
-	"slashnet/route"
 	"slashnet/stack/neterr"
 	"slashnet/wire"
 )
@@ -269,165 +268,6 @@ func (s *Stack) ifnums() []int {
 
 // Num is the number of an interface.
 func (i *Iface) Num() int { return i.num }
-
-// --- addresses
-
-// maxAddrs is how many addresses an interface has at most.
-const maxAddrs = 64
-
-// add gives an interface an address, and the stack the routes that follow.
-func (i *Iface) add(p netip.Prefix) error {
-	s := i.stack
-	a := p.Addr()
-	switch {
-	case i.nic == nil:
-		return neterr.NotBound
-	case !a.Is4() || a.IsMulticast() || a.IsUnspecified() || a == limitedBroadcast:
-		return neterr.BadAddress.With("%v: a unicast IPv4 address is wanted", a)
-	case s.own[a] != nil:
-		return neterr.AddrInUse.With("%v is on interface %d already", a, s.own[a].num)
-	case len(i.addrs) >= maxAddrs:
-		return neterr.NoConvs.With("interface %d has %d addresses, the limit", i.num, maxAddrs)
-	}
-	i.addrs = append(i.addrs, address{p})
-	s.own[a] = i
-	s.routes.Add(route.Route{Prefix: netip.PrefixFrom(a, a.BitLen()), Iface: i.num, Tag: "ifc", Kind: route.Local})
-	if p.Bits() < a.BitLen() {
-		s.routes.Add(route.Route{Prefix: p.Masked(), Iface: i.num, Tag: "ifc", Kind: route.OnLink})
-		if b, ok := broadcastOf(p); ok && !i.loopback {
-			s.routes.Add(route.Route{Prefix: netip.PrefixFrom(b, 32), Iface: i.num, Tag: "ifc", Kind: route.Broadcast})
-		}
-	}
-	return nil
-}
-
-// remove takes an address and its routes away. Connections that use it find out
-// by themselves.
-func (i *Iface) remove(p netip.Prefix) error {
-	at := slices.IndexFunc(i.addrs, func(a address) bool { return a.prefix == p })
-	if at < 0 {
-		return neterr.NotLocal.With("%v is not on interface %d", p, i.num)
-	}
-	i.addrs = slices.Delete(i.addrs, at, at+1)
-	s := i.stack
-	delete(s.own, p.Addr())
-	s.routes.Remove(netip.PrefixFrom(p.Addr(), p.Addr().BitLen()), netip.Addr{}, i.num)
-	if slices.ContainsFunc(i.addrs, func(a address) bool { return a.prefix.Masked() == p.Masked() }) {
-		return nil
-	}
-	s.routes.Remove(p.Masked(), netip.Addr{}, i.num)
-	if b, ok := broadcastOf(p); ok {
-		s.routes.Remove(netip.PrefixFrom(b, 32), netip.Addr{}, i.num)
-	}
-	return nil
-}
-
-var limitedBroadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
-
-// broadcastOf is the directed broadcast address of a subnet; one of fewer than
-// four addresses has none (RFC 3021).
-func broadcastOf(p netip.Prefix) (netip.Addr, bool) {
-	if !p.Addr().Is4() || p.Bits() > 30 {
-		return netip.Addr{}, false
-	}
-	b := p.Addr().As4()
-	for bit := p.Bits(); bit < 32; bit++ {
-		b[bit/8] |= 0x80 >> (bit % 8)
-	}
-	return netip.AddrFrom4(b), true
-}
-
-// addrFor is the address of i to use towards dst: one of the same subnet, else
-// the first.
-func (i *Iface) addrFor(dst netip.Addr) (netip.Addr, bool) {
-	for _, a := range i.addrs {
-		if a.prefix.Contains(dst) {
-			return a.prefix.Addr(), true
-		}
-	}
-	if len(i.addrs) == 0 {
-		return netip.Addr{}, false
-	}
-	return i.addrs[0].prefix.Addr(), true
-}
-
-// isBroadcast reports whether dst is a broadcast address, on any interface.
-func (s *Stack) isBroadcast(dst netip.Addr) bool {
-	if dst == limitedBroadcast {
-		return true
-	}
-	r, ok := s.routes.Lookup(dst)
-	return ok && r.Kind == route.Broadcast
-}
-
-// --- neighbours (RFC 826): the cache is in package arp, its wiring here
-
-// deadline and tick are the neighbour cache's.
-func (i *Iface) deadline() (time.Duration, bool) {
-	if i.arp == nil || i.nic == nil {
-		return 0, false
-	}
-	return i.arp.Deadline()
-}
-
-func (i *Iface) tick() {
-	for _, f := range i.arp.Tick(i.stack.now) {
-		i.stack.undeliverable(f)
-	}
-	i.ask()
-}
-
-// ask sends the requests that the cache wants.
-func (i *Iface) ask() {
-	for {
-		req, ok := i.arp.Output(i.stack.now)
-		if !ok {
-			break
-		}
-		src, ok := i.addrFor(req.IP)
-		if !ok {
-			continue
-		}
-		to := req.To
-		if to == (wire.MAC{}) {
-			to = wire.Broadcast
-		}
-		i.sendARP(to, &wire.ARP{Op: wire.ARPRequest, SenderMAC: i.mac, SenderIP: src, TargetIP: req.IP})
-	}
-	i.stack.file(&i.timer)
-}
-
-func (i *Iface) sendARP(to wire.MAC, a *wire.ARP) {
-	f := i.queue.newFrame()
-	wire.Ethernet{Dst: to, Src: i.mac, Type: wire.EtherARP}.Put(f.head[:])
-	a.Put(f.head[wire.EthernetLen:])
-	f.Head = f.head[:wire.EthernetLen+wire.ARPLen]
-	i.enqueue(f)
-}
-
-func (i *Iface) arpInput(a *wire.ARP) {
-	r := i.arp.Input(i.stack.now, a, i.mine)
-	for _, f := range r.Ready {
-		i.address(f, r.MAC)
-		i.enqueue(f)
-	}
-	if r.Reply.Op != 0 {
-		i.sendARP(r.Reply.TargetMAC, &r.Reply)
-	}
-	if r.Conflict && i.stack.now >= i.complained+complainEvery {
-		i.complained = i.stack.now
-		i.stack.logf("%v: %v uses our address %v", i, a.SenderMAC, a.SenderIP)
-	}
-	i.ask()
-}
-
-// complainEvery is how often the log is told that somebody uses our address.
-const complainEvery = 10 * time.Second
-
-// mine reports whether an address is of this very interface.
-func (i *Iface) mine(a netip.Addr) bool { return i.stack.own[a] == i }
-
-// --- way out
 
 // enqueue puts a frame, headers complete, into the queue.
 func (i *Iface) enqueue(f *outFrame) {
