@@ -125,7 +125,12 @@ var files = []file{
 	{path: "/stats", kind: text, mode: 0o444, about: "counters of the whole stack, one for every reason to drop",
 		read: func(at place) string { return at.stack.StackStatsText() }},
 	{path: "/metrics", kind: text, mode: 0o444, slow: true, about: "the same and what is held, in Prometheus's format",
-		read: func(at place) string { return at.stack.MetricsText() + stack.ProcessMetrics() }},
+		read: func(at place) string {
+			if at.view.ID() != stack.RootView {
+				return at.stack.MetricsText() // what the others need is none of a view's business
+			}
+			return at.stack.MetricsText() + stack.ProcessMetrics()
+		}},
 	{path: "/ctl", kind: text, mode: 0o644, slow: true, about: "settings, NAME VALUE; sync waits for all frames received so far, reset drops every conversation",
 		read:  func(at place) string { return at.stack.CtlText() },
 		write: func(at place, _ *handle, line string) error { return at.stack.WriteCtl(line) }},

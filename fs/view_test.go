@@ -44,6 +44,14 @@ func TestViewsHaveTheirOwnConversations(t *testing.T) {
 	}
 }
 
+// A view's metrics are of its own stack, not of the process that it shares.
+func TestViewMetrics(t *testing.T) {
+	w := newWorld(t)
+	w.ok(`mkdir $NET/view/web`)
+	w.want(`cd $NET; grep -c '^slashnet_process_' metrics view/web/net/metrics; grep -c '^slashnet_operations ' view/web/net/metrics`,
+		"metrics:3\nview/web/net/metrics:0\n1\n")
+}
+
 // A view is configured from view/NAME/ctl and not from its own tree, even by root.
 func TestViewIsConfiguredByItsOwner(t *testing.T) {
 	w := newWorld(t)
