@@ -82,7 +82,7 @@ func clientNonblock(net string, args []string) error {
 		return fmt.Errorf("connect gave %v", err)
 	}
 	p := []unix.PollFd{{Fd: int32(clone), Events: unix.POLLOUT}}
-	if n, err := unix.Poll(p, 50); n != 0 || err != nil {
+	if n, err := pollAgain(p, 50); n != 0 || err != nil {
 		return fmt.Errorf("a connect under way is writable: %#x %v", p[0].Revents, err)
 	}
 	// A dial that cannot wait is open at once, and the attempt goes on.
@@ -94,7 +94,7 @@ func clientNonblock(net string, args []string) error {
 		return fmt.Errorf("a write to what is not connected yet gave %v", err)
 	}
 	p[0] = unix.PollFd{Fd: int32(dialled), Events: unix.POLLOUT}
-	if n, err := unix.Poll(p, 50); n != 0 || err != nil {
+	if n, err := pollAgain(p, 50); n != 0 || err != nil {
 		return fmt.Errorf("a dial under way is writable: %#x %v", p[0].Revents, err)
 	}
 	return nil
@@ -121,7 +121,7 @@ func clientCalls(net string, _ []string) error {
 		return fmt.Errorf("without a call listen opens with %v", err)
 	}
 	p := []unix.PollFd{{Fd: int32(l), Events: unix.POLLIN}}
-	if n, _ := unix.Poll(p, 20); n != 0 {
+	if n, _ := pollAgain(p, 20); n != 0 {
 		return fmt.Errorf("without a call the listener polls as %#x", p[0].Revents)
 	}
 	c, err := unix.Open(filepath.Join(tcp, "clone"), unix.O_RDWR|unix.O_NONBLOCK, 0)
@@ -131,14 +131,14 @@ func clientCalls(net string, _ []string) error {
 	if _, err := unix.Write(c, []byte("connect 127.0.0.1:7070")); err != nil && err != unix.EAGAIN {
 		return err
 	}
-	if n, err := unix.Poll(p, 2000); n != 1 || err != nil {
+	if n, err := pollAgain(p, 2000); n != 1 || err != nil {
 		return fmt.Errorf("nobody says that a call is there: %v", err)
 	}
 	if _, err := unix.Open(listen, unix.O_RDWR|unix.O_NONBLOCK, 0); err != nil {
 		return fmt.Errorf("with a call listen opens with %w", err)
 	}
 	p[0] = unix.PollFd{Fd: int32(c), Events: unix.POLLOUT}
-	if n, err := unix.Poll(p, 2000); n != 1 || err != nil || p[0].Revents != unix.POLLOUT {
+	if n, err := pollAgain(p, 2000); n != 1 || err != nil || p[0].Revents != unix.POLLOUT {
 		return fmt.Errorf("the caller polls as %#x %v", p[0].Revents, err)
 	}
 	return nil
@@ -154,7 +154,7 @@ func clientPoll(net string, args []string) error {
 		return err
 	}
 	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLOUT}}
-	if _, err := unix.Poll(p, 0); err != nil || p[0].Revents != unix.POLLOUT {
+	if _, err := pollAgain(p, 0); err != nil || p[0].Revents != unix.POLLOUT {
 		return fmt.Errorf("an idle connection polls as %#x %v", p[0].Revents, err)
 	}
 	e, err := unix.EpollCreate1(0)
@@ -191,7 +191,7 @@ func clientPoll(net string, args []string) error {
 		return err
 	}
 	p[0].Events = unix.POLLIN
-	if n, err := unix.Poll(p, 2000); n != 1 || err != nil || p[0].Revents&unix.POLLHUP == 0 {
+	if n, err := pollAgain(p, 2000); n != 1 || err != nil || p[0].Revents&unix.POLLHUP == 0 {
 		return fmt.Errorf("a reset connection polls as %#x %v", p[0].Revents, err)
 	}
 	return nil
@@ -315,4 +315,14 @@ func clientMany(_ string, args []string) error {
 	}
 	io.Copy(io.Discard, os.Stdin)
 	return nil
+}
+
+// pollAgain is poll(2), begun again when the runtime's own signal ends it.
+func pollAgain(p []unix.PollFd, ms int) (int, error) {
+	for {
+		n, err := unix.Poll(p, ms)
+		if err != unix.EINTR {
+			return n, err
+		}
+	}
 }
