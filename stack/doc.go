@@ -34,12 +34,13 @@
 // A Host (host.go) is a root stack and its views, each a Stack with a lock of its
 // own. They meet only as hosts do: over a cable or a switch (uplink.go).
 //
-// What is left out on purpose: IP options are received and ignored, source
+// What is left out on purpose: IPv6, for which the types are ready and the roads
+// are not; IP options are received and ignored, source
 // routes are not followed (RFC 7126); a fragment is never reassembled in
 // transit (RFC 1812 §4.2.2.8).
 //
 // RFC 1122 (hosts), 1812 (forwarding), 791, 792, 768, 9293, 1191, 6056, 6528.
 //
-// Reading order: op.go, conv.go, up.go, down.go, udp.go (the smallest whole
-// protocol), tcp.go; names.go for how a resolver comes in; host.go and view.go.
+// Reading order: op.go, conv.go, life.go, up.go, down.go, udp.go (the smallest
+// whole protocol), tcp.go, connect.go; names.go for how a resolver comes in; host.go and view.go.
 package stack

@@ -80,8 +80,8 @@ type Stack struct {
 	quiet    opList // Close, waiting for the last conversation
 }
 
-// New makes a stack with no interface but loopback's absence: AddInterface
-// gives it its NICs, AddLoopback 127.0.0.1.
+// New makes a stack without interfaces: AddInterface gives it its NICs,
+// AddLoopback 127.0.0.1. Close ends it.
 func New(cfg Config) *Stack {
 	s := &Stack{cfg: cfg, start: time.Now(), ifaces: map[int]*Iface{}, own: map[netip.Addr]*Iface{}, effects: &effects{}, armed: never,
 		usage: usage{detached: map[uint32]int{}}}
