@@ -81,12 +81,12 @@ func TestHalfOpenCallIsEnded(t *testing.T) {
 				b := far.host
 				l := clone(t, b, wire.TCP)
 				command(t, l, "announce 80\nbacklog 3")
-				dropped := func() string { return counter(t, b.StatsText(wire.TCP), "SynsDropped") }
+				cookies := func() string { return counter(t, b.StatsText(wire.TCP), "CookiesSent") }
 				for i := range 7 { // more than twice the backlog
 					far.syn(t, uint16(2000+i))
 					call := b.Conv(wire.TCP, l.Num()+1+i)
 					if call == nil {
-						t.Fatalf("call %d has not come; %s dropped", i, dropped())
+						t.Fatalf("call %d has not come; %s were answered with a cookie", i, cookies())
 					}
 					if call.Hold() {
 						end(t, call)
@@ -100,12 +100,12 @@ func TestHalfOpenCallIsEnded(t *testing.T) {
 				for i := range 3 {
 					far.syn(t, uint16(3000+i))
 				}
-				if n := dropped(); n != "0" {
-					t.Errorf("%s calls dropped although the backlog has room", n)
+				if n := cookies(); n != "0" {
+					t.Errorf("%s calls were answered with a cookie although the backlog has room", n)
 				}
 				far.syn(t, 4000)
-				if n := dropped(); n != "1" {
-					t.Errorf("%s calls dropped, want 1: the backlog is full", n)
+				if n := cookies(); n != "1" {
+					t.Errorf("%s calls were answered with a cookie, want 1: the backlog is full", n)
 				}
 			})
 		})

@@ -71,8 +71,8 @@ type Conv struct {
 	// The protocol's part.
 	listener  *Conv // that this call came to, until it is taken
 	calls     []*Conv
-	embryos   int // calls not yet through the handshake
-	children  int // calls taken that live
+	embryos   []*Conv // calls not yet through the handshake, the oldest first
+	children  int     // calls taken that live
 	parent    *Conv
 	tcb       *tcp.Conn
 	opts      tcpOptions
@@ -360,7 +360,7 @@ func (c *Conv) leaveListener() {
 	case l == nil:
 		return
 	case c.phase == connecting:
-		l.embryos--
+		c.hatched()
 	default:
 		l.calls = slices.DeleteFunc(l.calls, func(call *Conv) bool { return call == c })
 	}

@@ -44,7 +44,8 @@ type UDPCounters struct {
 // TableCounters count what the tables of TCP refused.
 type TableCounters struct {
 	CurrEstab        int    // connections up, or half closed by the peer
-	SynsDropped      uint64 // the listener's backlog was full
+	SynsDropped      uint64 // the listener's backlog was full of calls nobody took
+	EmbryosEvicted   uint64 // calls given up in their handshake for newer ones
 	TimeWaitsDropped uint64 // TIME-WAIT records given up for newer ones
 	NoConv           uint64 // segments for no connection
 }

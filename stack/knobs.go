@@ -27,6 +27,7 @@ type Knobs struct {
 	icmpRate       int // ICMP errors a second
 	udpRcvBuf      int
 	backlog        int
+	cookies        cookieUse
 	keep           time.Duration
 
 	maxConvs, maxDetached, maxOps, maxMemory int
@@ -44,6 +45,7 @@ func defaultKnobs() Knobs {
 		icmpRate:  100,
 		udpRcvBuf: 512 << 10, // as 9front
 		backlog:   128,
+		cookies:   cookiesAuto,
 		keep:      time.Hour,
 		// The caps of a stack: beyond them ENFILE or ENOBUFS.
 		maxConvs: 200_000, maxDetached: 50_000, maxOps: 100_000, maxMemory: 256 << 20,
@@ -83,6 +85,7 @@ var knobTable = []knob{
 	duration("tcp.keepintvl", time.Second, time.Hour, func(k *Knobs) *time.Duration { return &k.tcp.KeepIntvl }),
 	number("tcp.keepcnt", 1, 100, func(k *Knobs) *int { return &k.tcp.KeepCnt }),
 	number("tcp.backlog", 1, 65535, func(k *Knobs) *int { return &k.backlog }),
+	{"tcp.syncookies", func(k *Knobs) string { return string(k.cookies) }, setCookies},
 	size("udp.rcvbuf", 2<<10, 1<<30, func(k *Knobs) *int { return &k.udpRcvBuf }),
 	boolean("ip.forward", func(k *Knobs) *bool { return &k.forward }),
 	{"ip.ttl", func(k *Knobs) string { return fmt.Sprint(k.ttl) }, setTTL},

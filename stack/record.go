@@ -54,7 +54,7 @@ type QueueRecord struct {
 type ListenRecord struct {
 	Calls      int `json:"calls"`      // that nobody has taken
 	Handshakes int `json:"handshakes"` // under way
-	Backlog    int `json:"backlog"`    // the limit of both
+	Backlog    int `json:"backlog"`    // the limit of each
 	Taken      int `json:"taken"`      // calls that live
 }
 
@@ -102,7 +102,7 @@ func (c *Conv) record() Record {
 		r.Ends, r.EndsBy = s.until(at), why
 	}
 	if c.phase == announced && !c.headers {
-		r.ListenRecord = &ListenRecord{len(c.calls), c.embryos, c.backlog, c.children}
+		r.ListenRecord = &ListenRecord{len(c.calls), len(c.embryos), c.backlog, c.children}
 	}
 	switch {
 	case c.tcb != nil:

@@ -58,6 +58,8 @@ type Stack struct {
 	portStep   int // moves the choice of ephemeral ports
 	ipID       uint16
 	limits     icmpLimit
+	// ACKs to listeners may bring SYN cookies until then.
+	cookiesUntil time.Duration
 
 	timers timerHeap
 	wakeup *time.Timer

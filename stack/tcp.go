@@ -1,8 +1,8 @@
 package stack
 
 // TCP between the roads and the engine (package stack/tcp): up calls tcpInput,
-// settle calls tcpSettle and tcpFlush. tcplisten.go has calls and TIME-WAIT,
-// tcpconv.go what users do.
+// settle calls tcpSettle and tcpFlush. embryo.go and tcplisten.go have calls and
+// TIME-WAIT, tcpconv.go what users do.
 
 import (
 	"encoding/binary"
@@ -65,7 +65,7 @@ func (s *Stack) tcpInput(p *packet) {
 		return
 	}
 	if l := pr.listener(t.local); l != nil {
-		s.tcpListen(l, t, &h, len(payload))
+		s.tcpListen(l, t, &h, payload, p.buf)
 		return
 	}
 	s.counts.Tables.NoConv++

@@ -72,8 +72,9 @@ func (s *Stack) tcpConnect(c *Conv, remote netip.AddrPort) error {
 	}
 	c.local, c.remote = local, remote
 	c.opts.writeShut = false
-	s.tcpStart(c, to)
-	c.tcb.Open(s.now, s.setup(c, to))
+	t := tuple{local, remote}
+	s.tcpStart(c, s.engine(t, &c.opts))
+	c.tcb.Open(s.now, s.setup(t, &c.opts, to))
 	c.setPhase(connecting)
 	return nil
 }

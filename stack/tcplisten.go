@@ -1,7 +1,7 @@
 package stack
 
 // Calls: connections that come to a listener, and the compact records of those
-// in TIME-WAIT. tcpInput calls tcpListen, tcpSettle tcpArrived.
+// in TIME-WAIT. embryo.go has calls before their handshake; tcpSettle calls tcpArrived.
 
 import (
 	"cmp"
@@ -14,40 +14,10 @@ import (
 	"slashnet/wire"
 )
 
-// tcpListen is a segment for a listener (RFC 9293 §3.10.7.2).
-func (s *Stack) tcpListen(l *Conv, t tuple, h *wire.TCPHeader, payloadLen int) {
-	accept, rst, send := tcp.ListenSegment(h, payloadLen)
-	if send {
-		s.tcpReply(t, &rst)
-	}
-	if !accept {
-		return
-	}
-	if l.embryos+len(l.calls) >= l.backlog {
-		s.counts.Tables.SynsDropped++
-		return
-	}
-	to, err := s.pathTo(t.remote.Addr())
-	if err != nil {
-		s.counts.IP.OutNoRoutes++
-		return
-	}
-	c, err := s.newConv(l.proto, l.owner)
-	if err != nil {
-		s.counts.Tables.SynsDropped++
-		return
-	}
-	c.listener, c.local, c.remote, c.phase = l, t.local, t.remote, connecting
-	c.ttl, c.tos, c.opts, c.readTimeout = l.ttl, l.tos, l.opts, l.readTimeout
-	l.embryos++
-	s.tcpStart(c, to)
-	c.tcb.Accept(s.now, s.setup(c, to), h)
-}
-
 // tcpArrived queues a call whose handshake is done.
 func (s *Stack) tcpArrived(c *Conv) {
 	l := c.listener
-	l.embryos--
+	c.hatched()
 	if l.phase != announced {
 		c.listener, c.closing = nil, true
 		c.hangup(neterr.ListenHungup)
@@ -59,9 +29,8 @@ func (s *Stack) tcpArrived(c *Conv) {
 
 // tcpCallDied forgets a call that ended before somebody took it.
 func (s *Stack) tcpCallDied(c *Conv) {
-	l := c.listener
 	if c.phase == connecting {
-		l.embryos--
+		c.hatched()
 	} else {
 		// A call in the queue stays there: whoever takes it reads what it brought.
 		c.phase, c.cause = hungup, c.tcb.Err()
@@ -73,16 +42,22 @@ func (s *Stack) tcpCallDied(c *Conv) {
 }
 
 // setup is what the engine is told of a path.
-func (s *Stack) setup(c *Conv, to path) tcp.Setup {
-	return tcp.Setup{ISS: s.iss(tuple{c.local, c.remote}), MTU: to.out.mtu, IPHeader: wire.IPv4Len, MSS: c.opts.mss}
+func (s *Stack) setup(t tuple, o *tcpOptions, to path) tcp.Setup {
+	return tcp.Setup{ISS: s.iss(t), MTU: to.out.mtu, IPHeader: wire.IPv4Len, MSS: o.mss}
+}
+
+// engine is a new one for a connection.
+func (s *Stack) engine(t tuple, o *tcpOptions) *tcp.Conn {
+	// RFC 6191 §3: between the same two ends timestamps go on growing, so that a new
+	// call is told from the past of the one in TIME-WAIT.
+	e := tcp.NewConn(s.knobs.tcp, func() uint64 { return s.hash('t', t) })
+	o.apply(e, s.now)
+	return e
 }
 
 // tcpStart gives a conversation its engine.
-func (s *Stack) tcpStart(c *Conv, to path) {
-	// RFC 6191 §3: between the same two ends timestamps go on growing, so that a new
-	// call is told from the past of the one in TIME-WAIT.
-	c.tcb = tcp.NewConn(s.knobs.tcp, func() uint64 { return s.hash('t', tuple{c.local, c.remote}) })
-	c.opts.apply(c.tcb, s.now)
+func (s *Stack) tcpStart(c *Conv, e *tcp.Conn) {
+	c.tcb = e
 	c.settled = tcp.Listen // where no engine ever is: a SYN and its RST may come in one batch
 	c.proto.flows[tuple{c.local, c.remote}] = c
 	s.touch(c)

@@ -82,11 +82,17 @@ func (c *Conv) listenWhy() string {
 	default:
 		w += ", no call yet, and nobody waits for one"
 	}
-	if c.embryos > 0 {
-		w += fmt.Sprintf("; %s not confirmed our answer yet", many(c.embryos, "caller has", "callers have"))
+	embryos := len(c.embryos)
+	if embryos > 0 {
+		w += fmt.Sprintf("; %s not confirmed our answer yet", many(embryos, "caller has", "callers have"))
 	}
-	if len(c.calls)+c.embryos >= c.backlog {
+	switch {
+	case len(c.calls) >= c.backlog:
 		w += fmt.Sprintf("; the backlog of %d is full, new calls are not answered", c.backlog)
+	case embryos >= c.backlog && c.stack.knobs.cookies == cookiesOff:
+		w += ", as many as the backlog: each new one takes the place of the oldest"
+	case embryos >= c.backlog:
+		w += ", as many as the backlog: new ones get a cookie, and are forgotten until it comes back"
 	}
 	return w
 }

@@ -154,8 +154,15 @@ var situations = []struct {
 		}
 		return s.l
 	}},
-	{"a backlog full of handshakes", "Listen for 0s: announced at 0.0.0.0!80, no call yet, and nobody waits for one; 1 caller has not confirmed our answer yet; the backlog of 1 is full, new calls are not answered", func(s *scene) *Conv {
+	{"a backlog full of handshakes", "Listen for 0s: announced at 0.0.0.0!80, no call yet, and nobody waits for one; 1 caller has not confirmed our answer yet, as many as the backlog: new ones get a cookie, and are forgotten until it comes back", func(s *scene) *Conv {
 		must(s, s.b.WriteARP("add 10.0.0.1 "+s.a.Iface(1).mac.String()))
+		command(s, s.l, "backlog 1")
+		s.silentCall()
+		return s.l
+	}},
+	{"the same without cookies", "Listen for 0s: announced at 0.0.0.0!80, no call yet, and nobody waits for one; 1 caller has not confirmed our answer yet, as many as the backlog: each new one takes the place of the oldest", func(s *scene) *Conv {
+		must(s, s.b.WriteARP("add 10.0.0.1 "+s.a.Iface(1).mac.String()))
+		must(s, s.b.WriteCtl("tcp.syncookies off"))
 		command(s, s.l, "backlog 1")
 		s.silentCall()
 		return s.l

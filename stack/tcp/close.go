@@ -66,6 +66,9 @@ func (c *Conn) Close(now time.Duration) {
 // 9293 §3.10.5.
 func (c *Conn) Abort(now time.Duration) { c.reset(neterr.Aborted) }
 
+// Forget ends the connection without a word to anybody.
+func (c *Conn) Forget() { c.die(neterr.Aborted) }
+
 // reset is a reset of our own accord.
 func (c *Conn) reset(err error) {
 	switch c.state {

@@ -85,6 +85,10 @@ type Counters struct {
 	InSegs                                               uint64 // counted by the stack: some find no connection
 	OutSegs, OutRsts                                     uint64 // as on the wire, so a GSO segment is many
 
+	CookiesSent    uint64 // SYNs answered with a cookie, RFC 4987
+	CookiesTaken   uint64 // connections made of one that came back
+	CookiesRefused uint64 // ACKs whose cookie was wrong or old
+
 	RetransSegs     uint64 // segments sent again, as on the wire
 	RetransTimeouts uint64 // expiries of the retransmission timer
 	FastRecovery    uint64 // times that loss was found without the timer

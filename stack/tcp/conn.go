@@ -181,7 +181,6 @@ func NewConn(cfg *Config, rnd func() uint64) *Conn {
 func (c *Conn) Open(now time.Duration, s Setup) {
 	c.cfg.Counters.ActiveOpens++
 	c.setUp(now, s)
-	c.sackOK, c.tsOK, c.wsOK = c.cfg.SACK, c.cfg.Timestamps, c.cfg.WScale
 	c.state = SynSent
 }
 
@@ -189,9 +188,13 @@ func (c *Conn) Open(now time.Duration, s Setup) {
 // §3.10.7.2, third.
 func (c *Conn) Accept(now time.Duration, s Setup, syn *wire.TCPHeader) {
 	c.cfg.Counters.PassiveOpens++
+	c.called(now, s, syn)
+}
+
+// called is Accept without its being counted.
+func (c *Conn) called(now time.Duration, s Setup, syn *wire.TCPHeader) {
 	c.setUp(now, s)
 	c.passive = true
-	c.sackOK, c.tsOK, c.wsOK = c.cfg.SACK, c.cfg.Timestamps, c.cfg.WScale
 	c.lastRecv = now
 	c.peerSYN(now, syn)
 	c.state = SynReceived
@@ -207,6 +210,7 @@ func (c *Conn) setUp(now time.Duration, s Setup) {
 	c.mss = min(c.peerMSS, c.ownMSS)
 	c.rcvMSS = min(c.ownMSS, 536)
 	c.quick = c.cfg.QuickAck
+	c.sackOK, c.tsOK, c.wsOK = c.cfg.SACK, c.cfg.Timestamps, c.cfg.WScale
 	c.cwnd = initialWindow(c.cfg.InitCwnd, c.mss)
 	if c.cfg.WScale {
 		for want := max(c.rcvBuf(), windowHeadroom); 65535<<c.rcvShift < want && c.rcvShift < 14; {

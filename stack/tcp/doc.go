@@ -16,14 +16,15 @@
 //	timers.go   what happens when nothing happens
 //	user.go     the calls of the user
 //	timewait.go, refuse.go   segments for connections that are over, or never were
+//	cookie.go   calls to a listener that is flooded
 //
 // RFC 9293, with 1122 and 5961; 6298 (timer); 7323 (window scale, timestamps,
 // PAWS); 2018 and 2883 (SACK), 6675 (pipe), 8985 (RACK-TLP), 9937 (PRR), 6582
 // (NewReno, without SACK), 3042; 5681, 6928, 9438 (CUBIC), 9406 (HyStart++); 3522 and 4015
-// (needless timeouts); 1337 and 6191 (TIME-WAIT).
+// (needless timeouts); 1337 and 6191 (TIME-WAIT); 4987 (SYN cookies).
 //
-// Left out on purpose: sending urgent data (RFC 6093), ECN, fast open, SYN
-// cookies, path MTU probing, TCP-MD5 and TCP-AO. Data on a SYN is not taken; the
+// Left out on purpose: sending urgent data (RFC 6093), ECN, fast open,
+// path MTU probing, TCP-MD5 and TCP-AO. Data on a SYN is not taken; the
 // peer sends it again.
 //
 // Nothing here has a lock, a goroutine or a clock, knows an address or a port,
