@@ -1,5 +1,5 @@
 // Package wire is the language on the cable: the headers of Ethernet, ARP,
-// IPv4, ICMPv4, UDP and TCP, the Internet checksum, and the memory that frames
+// IPv4, ICMPv4, IGMP, UDP and TCP, the Internet checksum, and the memory that frames
 // lie in. It has no state and knows no time; everything above speaks through
 // its types.
 //
@@ -16,10 +16,10 @@
 // A header that fails its checks is an Error, which is small enough to count by.
 // A caller's own mistake, such as a buffer too short for Put, panics.
 //
-// Left out on purpose: VLAN tags and 802.3 (unknown types to the caller), the
-// reserved bits of IPv4 and TCP (not seen, sent as zero), the contents of IPv4
-// options, and TCP options that the engine has no use for.
+// Left out on purpose: VLAN tags (an unknown type to the caller), sending 802.3
+// (it is read only), the reserved bits of IPv4 and TCP (not seen, sent as zero),
+// and TCP options that the engine has no use for.
 //
 // RFC 791 (IPv4), 792 (ICMP), 768 (UDP), 9293 (TCP), 7323 and 2018 (options),
-// 826 (ARP), 894, 1112 and 2464 (Ethernet), 1071 and 1624 (checksum).
+// 826 (ARP), 894, 1042, 1112 and 2464 (Ethernet), 3376 and 2236 (IGMP), 1071 and 1624 (checksum).
 package wire

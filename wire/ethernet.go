@@ -24,8 +24,18 @@ type Ethernet struct {
 	Type     EtherType
 }
 
-// ParseEthernet splits a frame. A Type below 1536 is the length of an 802.3
-// frame, which nobody here speaks: to the caller it is one more unknown type.
+// minEtherType is the least EtherType: what is less is the length of an 802.3
+// frame.
+const minEtherType = 1536
+
+// snap begins the payload of an 802.3 frame that carries an EtherType (RFC 1042):
+// the service access points of SNAP, an unnumbered frame, the zero organisation.
+var snap = [6]byte{0xaa, 0xaa, 0x03, 0, 0, 0}
+
+// ParseEthernet splits a frame. RFC 1122 §2.3.3: one of 802.3 with SNAP is taken
+// for what it carries. Any other 802.3 frame keeps its length as its Type, which
+// to the caller is one more unknown type; so does trailer encapsulation, and
+// what RFC 948 made of 802.3.
 func ParseEthernet(b []byte) (h Ethernet, payload []byte, err error) {
 	if len(b) < EthernetLen {
 		return h, nil, ErrShort
@@ -33,7 +43,20 @@ func ParseEthernet(b []byte) (h Ethernet, payload []byte, err error) {
 	h.Dst = MAC(b[0:6])
 	h.Src = MAC(b[6:12])
 	h.Type = EtherType(binary.BigEndian.Uint16(b[12:14]))
-	return h, b[EthernetLen:], nil
+	payload = b[EthernetLen:]
+	if h.Type >= minEtherType {
+		return h, payload, nil
+	}
+	if int(h.Type) > len(payload) {
+		return h, nil, ErrLength
+	}
+	// What follows is Ethernet's padding.
+	payload = payload[:h.Type]
+	if len(payload) >= len(snap)+2 && [6]byte(payload) == snap {
+		h.Type = EtherType(binary.BigEndian.Uint16(payload[len(snap):]))
+		payload = payload[len(snap)+2:]
+	}
+	return h, payload, nil
 }
 
 // Put writes the header into the first EthernetLen bytes of b.

@@ -36,10 +36,36 @@ func TestEthernetOracle(t *testing.T) {
 	}
 }
 
+// 802.3 with SNAP is read for what it carries, without Ethernet's padding; no
+// other 802.3 frame has a type that anybody knows.
+func TestParseSNAP(t *testing.T) {
+	for _, test := range []struct {
+		frame   string
+		typ     EtherType
+		payload string
+	}{
+		{"0009 aaaa03 000000 0800 45 0000", EtherIPv4, "45"},
+		{"0008 aaaa03 000000 0806", EtherARP, ""},
+		{"0009 aaaa03 000001 0800 45", 9, "aaaa030000010800 45"}, // another organisation
+		{"0009 060603 000000 0800 45", 9, "0606030000000800 45"}, // RFC 948, K1=6
+		{"0003 424203 0000", 3, "424203"},                        // a bridge's
+		{"0000", 0, ""},
+		{"1001 0800", 0x1001, "0800"}, // RFC 893, a trailer
+	} {
+		h, payload, err := ParseEthernet(unhex(t, "02cafe000002 020000000001"+test.frame))
+		if err != nil || h.Type != test.typ || !bytes.Equal(payload, unhex(t, test.payload)) {
+			t.Errorf("%s: type %#x, payload %x, %v", test.frame, h.Type, payload, err)
+		}
+	}
+	if _, _, err := ParseEthernet(unhex(t, "02cafe000002 020000000001 0009 aaaa03 000000 0800")); err != ErrLength {
+		t.Errorf("shorter than its length: %v, want %v", err, ErrLength)
+	}
+}
+
 func FuzzParseEthernet(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		h, payload, err := ParseEthernet(b)
-		if err != nil {
+		if err != nil || b[12] < minEtherType>>8 {
 			return
 		}
 		again := make([]byte, EthernetLen)
