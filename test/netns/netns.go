@@ -21,6 +21,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -411,9 +412,23 @@ var binaries struct {
 // builds it with the race detector.
 func Binary(t testing.TB, pkg string) string {
 	t.Helper()
+	if os.Getenv("SLASHNET_RACE") != "" {
+		return build(t, pkg, filepath.Base(pkg), os.Environ(), "-race")
+	}
+	return build(t, pkg, filepath.Base(pkg), os.Environ())
+}
+
+// Static is Binary for a root directory that has no libraries.
+func Static(t testing.TB, pkg string) string {
+	t.Helper()
+	return build(t, pkg, filepath.Base(pkg)+"-static", append(os.Environ(), "CGO_ENABLED=0"))
+}
+
+func build(t testing.TB, pkg, name string, env []string, flags ...string) string {
+	t.Helper()
 	binaries.Lock()
 	defer binaries.Unlock()
-	if path := binaries.built[pkg]; path != "" {
+	if path := binaries.built[name]; path != "" {
 		return path
 	}
 	if binaries.dir == "" {
@@ -423,17 +438,13 @@ func Binary(t testing.TB, pkg string) string {
 		}
 		binaries.dir, binaries.built = dir, map[string]string{}
 	}
-	path := filepath.Join(binaries.dir, filepath.Base(pkg))
-	args := []string{"build", "-o", path}
-	if os.Getenv("SLASHNET_RACE") != "" {
-		args = append(args, "-race")
-	}
-	build := exec.Command("go", append(args, pkg)...)
-	build.Dir = moduleDir(t)
+	path := filepath.Join(binaries.dir, name)
+	build := exec.Command("go", slices.Concat([]string{"build", "-o", path}, flags, []string{pkg})...)
+	build.Dir, build.Env = moduleDir(t), env
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build %s: %v\n%s", pkg, err, out)
 	}
-	binaries.built[pkg] = path
+	binaries.built[name] = path
 	return path
 }
 

@@ -1,0 +1,126 @@
+package test
+
+// A matrix of containers: each kind of box gets its view of the network by a bind
+// mount, and nothing else of it.
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"slashnet/test/netns"
+)
+
+const (
+	webAddr = "10.114.0.3" // beside the root, on its switch
+	dbAddr  = "10.7.0.2"   // behind the root, which routes
+)
+
+// insideBox is what users of a container do, in one go. It ends in the middle of a
+// transfer, with a reader and a listener beside it.
+const insideBox = `
+fetch() { exec 3<>tcp/dial/$1:80; printf 'GET / HTTP/1.0\r\n\r\n' >&3; cat <&3; exec 3>&-; }
+echo == by address; fetch ` + netns.HostAddr + `
+echo == by name; fetch web.lab.example
+echo == ping; slashnet ping -c 1 web
+echo == list; exec 3<>tcp/dial/` + netns.HostAddr + `:7
+ls tcp/by-state/Established | wc -l; slashnet ls established | tail -n 1; cat tcp/by-state/Established/*/why
+echo == owner; stat -c %u tcp/by-state/Established/*/ctl; id -u; exec 3>&-
+echo == other box; exec 3<>tcp/dial/` + dbAddr + `:5432; echo knock >&3; cat <&3; exec 3>&-
+echo == socket; nc -w 2 ` + netns.HostAddr + ` 80 </dev/null || echo refused
+echo == forbidden
+for line in 'ctl ip.ttl 7' 'iproute add 10.9.0.0 /16 ` + netns.HostAddr + `' 'arp flush' 'ipifc/0/ctl add 10.9.9.9/24' 'ipifc/1/ctl unbind' 'log clear tcp'; do
+	(echo "${line#* }" >"${line%% *}") 2>&1 | grep -q 'ermission denied' || echo "$line: allowed"
+done
+ls view ipifc/clone 2>&1 | grep -c 'No such file'
+mkdir ipifc/2 2>&1 | grep -c 'ermi'
+exec 4<>tcp/clone; read -r n <&4; echo announce 8080 >&4
+echo == announced
+exec 5<>tcp/$n/listen; read -r c <&5; printf 'HTTP/1.0 200 OK\r\n\r\nhello from a box\n' >tcp/$c/data; echo close >&5; exec 5>&-
+cat tcp/dial/` + netns.HostAddr + `:7004 &
+cat tcp/$n/listen &
+exec 3<>tcp/dial/` + netns.HostAddr + `:19; echo 1000000000000 >&3
+cat <&3 | { read -r line; echo == flowing; cat >/dev/null; }
+`
+
+func TestContainers(t *testing.T) {
+	y := newYard(t)
+	y.Run("ip", "route", "add", dbAddr+"/32", "via", netns.Addr)
+	for _, b := range boxes {
+		t.Run(b.name, func(t *testing.T) {
+			y := y.For(t)
+			y.view("web", "uplink switch "+webAddr+"/24 "+netns.Addr)
+			y.view("db", "uplink routed "+dbAddr+"/24")
+
+			db := y.in(b, "db", `exec slashnet serve -v :5432 -- sh -c 'read -r line; echo "db heard $line from $TCPREMOTEIP"'`)
+			db.Expect("serving")
+			web := y.in(b, "web", insideBox)
+			web.Expect("== announced")
+			said := sections(web.Output())
+			for title, want := range map[string]string{
+				"by address": kernelPage, "by name": kernelPage,
+				"ping": "1 sent, 1 answered\n", "list": "up with " + netns.HostAddr + "!7",
+				"other box": "db heard knock from " + webAddr + "\n", "socket": "unreachable",
+			} {
+				if !strings.Contains(said[title], want) {
+					t.Errorf("%s: %q is missing in %q", title, want, said[title])
+				}
+			}
+			if said["forbidden"] != "2\n1\n" {
+				t.Errorf("what is for the owner of the tree: %q", said["forbidden"])
+			}
+			if out := y.Run("curl", "-s", "http://"+webAddr+":8080/"); out != "hello from a box\n" {
+				t.Errorf("the kernel's curl got %q", out)
+			}
+			web.Expect("== flowing")
+			if out := y.Shell("sh", "stat -L -c %u view/web/net/tcp/by-state/Established/* | uniq"); out != fmt.Sprintln(b.uid) {
+				t.Errorf("owner of the conversations: %q, want %d", out, b.uid)
+			}
+
+			web.kill()
+			y.empty("web")
+			db.kill()
+			y.empty("db")
+			y.Shell("sh", "rmdir view/web view/db")
+			if out := y.Shell("sh", "ls view"); out != "" {
+				t.Errorf("left behind: %q", out)
+			}
+			awaitStat(t, y.Net, "operations", 0)
+		})
+	}
+}
+
+// view makes a view, in which nothing stays in TIME-WAIT.
+func (y *yard) view(name, uplink string) {
+	y.t.Helper()
+	y.Run(netns.Binary(y.t, "./cmd/slashnet"), "view", "add", name, uplink, "ctl: tcp.timewait 0")
+	y.t.Cleanup(func() { y.Try("rmdir", filepath.Join(y.Root, "view", name)) })
+}
+
+// sections cuts what a script has printed at the lines "== TITLE".
+func sections(out string) map[string]string {
+	all := map[string]string{}
+	for _, part := range strings.Split(out, "== ")[1:] {
+		title, text, _ := strings.Cut(part, "\n")
+		all[title] = text
+	}
+	return all
+}
+
+// empty waits until nothing is left of the users of a view.
+func (y *yard) empty(view string) {
+	y.t.Helper()
+	const want = "conversations: 0\noperations: 0\nmemory: 0\n"
+	script := "cd view/" + view + "; grep -E '^(conversations|operations|memory):' stats; ls net/tcp net/udp net/icmp | grep '^[0-9]' || true"
+	for begin := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+		got := y.Shell("sh", script)
+		if got == want {
+			return
+		}
+		if time.Since(begin) > deadline {
+			y.t.Fatalf("view %s:\n%s", view, got+y.Shell("sh", "cat view/"+view+"/net/tcp/*/why"))
+		}
+	}
+}
