@@ -91,7 +91,7 @@ func (y *yard) in(b box, view, script string) *boxed {
 	y.t.Helper()
 	*y.count++
 	name := fmt.Sprintf("%s-%d", y.Name, *y.count)
-	program := []string{"sh", "-euc", `cd "${SLASHNET_ROOT:-/net}"` + "\n" + script}
+	program := []string{"sh", "-euc", `exec 2>&1; cd "${SLASHNET_ROOT:-/net}"` + "\n" + script} // docker may swap what two outputs say
 	p := &boxed{Process: y.Start(b.line(y, name, filepath.Join(y.Root, "view", view, "net"), program)...)}
 	p.kill = p.Kill
 	if b.kill != nil {
