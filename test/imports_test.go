@@ -86,7 +86,8 @@ var rooms = map[string]room{
 		may:     []string{"nic", "stack", "fs"},
 		because: "it is a daemon with a bad cable, put together as main does it",
 	},
-	"test/peer": {because: "the peer is the other side of the cable: it must not share our mistakes"},
+	"test/requirements": {because: "it runs the tests of the others and imports none of them"},
+	"test/peer":         {because: "the peer is the other side of the cable: it must not share our mistakes"},
 }
 
 // landlords are the packages of others that only some rooms may use.

@@ -136,21 +136,27 @@ func TestQuickAck(t *testing.T) {
 	s.expect(". 1 ack 41", "the user wants it")
 }
 
-func TestNagle(t *testing.T) {
+func TestRFC9293_SHLD_7(t *testing.T) {
 	s := active(t, nil)
 	s.write(10)
 	s.expect("P. 1:11 ack 1", "the first goes")
 	s.write(10)
-	s.expectIdle("rfc9293_SHLD_7: one small segment in flight")
+	s.expectIdle("one small segment is in flight")
 	s.write(1460)
 	s.expect(". 11:1471 ack 1", "a full one goes")
 	s.expectIdle("the rest waits")
 	s.inject(". 1 ack 11")
 	s.expect("P. 1471:1481 ack 1", "the small one has been acknowledged")
+}
+
+func TestRFC9293_MUST_17(t *testing.T) {
+	s := active(t, nil)
+	s.write(10)
+	s.expect("P. 1:11 ack 1", "the first goes")
 	s.write(5)
-	s.expectIdle("held")
+	s.expectIdle("held by Nagle's algorithm")
 	s.c.SetNoDelay(true)
-	s.expect("P. 1481:1486 ack 1", "rfc9293_MUST_17")
+	s.expect("P. 11:16 ack 1", "which is off now")
 }
 
 func TestFINOverridesNagle(t *testing.T) {
@@ -249,171 +255,6 @@ func TestWriteBufCopiesWhatWouldWaste(t *testing.T) {
 	s.expect(". 1:14601 ack 1", "the bytes are right")
 }
 
-// rfc9293_MUST_36, SHLD_29, SHLD_30, MUST_37
-func TestZeroWindow(t *testing.T) {
-	s := active(t, nil)
-	s.inject(". 1 ack 1 win 0")
-	s.write(100)
-	s.expectIdle("the window is shut")
-	rto := s.c.rtt.rto
-	s.until(rto, "first probe after one RTO")
-	s.expect(". 1:2 ack 1", "one byte")
-	for range 40 {
-		rto = min(2*rto, s.cfg.RTOMax)
-		s.inject(". 1 ack 1 win 0")
-		s.expectIdle("shut")
-		s.until(rto, "the interval doubles")
-		s.expect(". 1:2 ack 1", "the byte again")
-	}
-	s.state(Established)
-	if s.c.cwnd < 14600 {
-		t.Error("a shut window is no congestion")
-	}
-	s.inject(". 1 ack 1 win 1000")
-	s.expect(". 1:2 ack 1", "open: the byte that was not taken")
-	s.expect("P. 2:101 ack 1", "and the rest")
-	s.inject(". 1 ack 101 win 1000")
-	s.advance(time.Hour)
-	s.expectIdle("done")
-}
-
-func TestZeroWindowByteTaken(t *testing.T) {
-	s := active(t, nil)
-	s.inject(". 1 ack 1 win 0")
-	s.write(100)
-	s.expectIdle("shut")
-	s.advance(time.Second)
-	s.expect(". 1:2 ack 1", "probe")
-	s.inject(". 1 ack 2 win 0")
-	s.expectIdle("the byte was taken, still shut")
-	s.inject(". 1 ack 2 win 500")
-	s.expect("P. 2:101 ack 1", "open")
-}
-
-func TestZeroWindowSilentPeer(t *testing.T) {
-	s := active(t, func(c *Config) { c.Retries2 = 5 })
-	s.inject(". 1 ack 1 win 0")
-	s.write(100)
-	for range 6 {
-		s.expectIdle("shut")
-		at, _ := s.c.Deadline()
-		s.until(at-s.now, "probe")
-		s.expect(". 1:2 ack 1", "probe")
-	}
-	s.advance(time.Hour)
-	s.died(neterr.TimedOut)
-}
-
-func TestZeroWindowFIN(t *testing.T) {
-	s := active(t, nil)
-	s.inject(". 1 ack 1 win 0")
-	s.c.CloseWrite(s.now)
-	s.expectIdle("no room for a FIN")
-	s.advance(time.Second)
-	s.expect("F. 1 ack 1", "the FIN is the probe")
-	s.inject(". 1 ack 2 win 0")
-	s.state(FinWait2)
-}
-
-// rfc9293_SHLD_15, SHLD_16, SHLD_17, MUST_34
-func TestWindowShrinks(t *testing.T) {
-	s := active(t, nil)
-	s.write(10000)
-	s.expect("P. 1:10001 ack 1", "all of it")
-	s.inject(". 1 ack 2921 win 1000")
-	s.write(1000)
-	s.expectIdle("the right edge is left of what was sent")
-	s.advance(s.c.rtt.rto)
-	s.expect(". 2921:3921 ack 1", "what is inside is sent again")
-	s.inject(". 1 ack 3921 win 0")
-	for range 30 {
-		s.expectIdle("shut")
-		at, _ := s.c.Deadline()
-		s.until(at-s.now, "probe")
-		s.expect(". 3921:3922 ack 1", "probe")
-		s.inject(". 1 ack 3921 win 0")
-	}
-	s.state(Established)
-	s.inject(". 1 ack 3921")
-	s.expect(". 3921:3922 ack 1", "the probe")
-	s.inject(". 1 ack 3922")
-	s.expect(". 3922:5382 ack 1", "and all else that was thrown away, in slow start")
-}
-
-// rfc9293_MUST_38
-func TestSenderSillyWindow(t *testing.T) {
-	s := active(t, nil)
-	s.inject(". 1 ack 1 win 100")
-	s.write(5000)
-	s.expectIdle("100 bytes are not worth a segment")
-	s.inject(". 1 ack 1 win 1400")
-	s.expectIdle("nor are 1400: less than a segment, and the window has been larger")
-	s.inject(". 1 ack 1 win 1500")
-	s.expect(". 1:1461 ack 1", "a full segment")
-	s.inject(". 1 ack 1461 win 100")
-	s.expectIdle("silly again")
-	s.advance(s.c.timeout())
-	s.expect(". 1461:1561 ack 1", "the override timer sends what fits")
-}
-
-// rfc9293_MUST_39 and SHLD_14
-func TestReceiverSillyWindow(t *testing.T) {
-	s := active(t, func(c *Config) { c.RcvBuf = 10000 })
-	s.inject(". 1:5001 ack 1")
-	s.expect(". 1 ack 5001 win 5000", "half is left")
-	s.inject(". 5001:10001 ack 1")
-	s.expect(". 1 ack 10001 win 0", "shut")
-	s.read1(100)
-	s.expectIdle("100 bytes are not offered")
-	s.inject(". 10001:10002 ack 1")
-	s.expect(". 1 ack 10001 win 0", "not even if asked")
-	s.read1(1500)
-	s.expect(". 1 ack 10001 win 1492", "a segment is; memory beside the bytes counts")
-	s.c.SetReceiveBuffer(4096)
-	s.read1(10000)
-	s.expect(". 1 ack 10001 win 4096", "all of a smaller queue")
-	s.c.SetReceiveBuffer(0)
-	s.expect(". 1 ack 10001 win 10000", "and of the old one")
-	s.c.SetReceiveBuffer(4096)
-	s.inject(". 10001:10101 ack 1")
-	s.advance(time.Second)
-	s.expect(". 1 ack 10101 win 9900", "the right edge stays where it was")
-}
-
-func (s *script) read1(n int) { s.c.Read(make([]byte, n)) }
-
-func TestOutsideWindow(t *testing.T) {
-	s := active(t, func(c *Config) { c.RcvBuf = 4096 })
-	s.inject(". 4097:4200 ack 1")
-	s.expect(". 1 ack 1 win 4096", "right of the window")
-	s.inject(". -99:1 ack 1")
-	s.expect(". 1 ack 1 win 4096 sack -99-1", "left of it: D-SACK")
-	s.inject(". -99:51 ack 1")
-	s.expectIdle("the new part is taken")
-	s.read(1, 50, "new bytes only")
-	s.inject(". 51:5051 ack 1")
-	s.read(51, 4046, "up to the edge")
-	if s.cfg.Counters.OutsideWindow != 1 || s.cfg.Counters.TrimmedBytes != 5051-4097 {
-		t.Errorf("counted %d outside and %d bytes trimmed", s.cfg.Counters.OutsideWindow, s.cfg.Counters.TrimmedBytes)
-	}
-}
-
-// An ACK in a segment that finds the window shut still counts.
-func TestAckInZeroWindow(t *testing.T) {
-	s := active(t, func(c *Config) { c.RcvBuf = 4096 })
-	s.inject(". 1:4097 ack 1")
-	s.expect(". 1 ack 4097 win 0", "shut")
-	s.write(100)
-	s.expect("P. 1:101 ack 4097", "data")
-	s.inject(". 4097:4098 ack 101")
-	s.expect(". 101 ack 4097 win 0", "a probe is answered")
-	if s.c.una != s.iss+101 {
-		t.Error("the ACK was not taken")
-	}
-	s.raw(&wire.TCPHeader{Seq: s.irs + 4097, Flags: wire.RST}, nil)
-	s.died(neterr.Reset)
-}
-
 func TestUrgent(t *testing.T) {
 	s := active(t, nil)
 	s.inject("U. 1:101 ack 1 urg 50")
@@ -423,60 +264,6 @@ func TestUrgent(t *testing.T) {
 	s.read(1, 100, "urgent data is data")
 	if got := s.c.Stats().Urgent; got != 0 {
 		t.Errorf("%d bytes left after reading", got)
-	}
-}
-
-// rfc9293_MUST_24 to MUST_29, SHLD_12
-func TestKeepAlive(t *testing.T) {
-	s := active(t, nil)
-	s.advance(10 * time.Hour)
-	s.expectIdle("off by default")
-	s.c.SetKeepAlive(s.now, true)
-	s.advance(time.Hour)
-	s.inject(". 1:2 ack 1")
-	s.advance(time.Second)
-	s.expect(". 1 ack 2", "traffic")
-	s.advance(2*time.Hour - 2*time.Second)
-	s.expectIdle("two hours from the last segment")
-	s.advance(time.Second)
-	s.expect(". 0 ack 2", "SND.NXT-1, no data")
-	s.inject(". 2 ack 1")
-	s.advance(2*time.Hour - time.Second)
-	s.expectIdle("it answered")
-	s.advance(time.Second)
-	s.expect(". 0 ack 2", "again")
-	for range 8 {
-		s.until(75*time.Second, "no answer")
-		s.expect(". 0 ack 2", "again")
-	}
-	s.until(75*time.Second, "nine in vain")
-	s.died(neterr.TimedOut)
-	s.expect("R. 1 ack 2", "in case it lives")
-}
-
-func TestKeepAliveSettings(t *testing.T) {
-	s := active(t, nil)
-	s.c.SetKeepAlive(s.now, true)
-	s.c.SetKeepIdle(s.now, time.Minute)
-	s.c.SetKeepIntvl(time.Second)
-	s.c.SetKeepCount(2)
-	s.advance(time.Minute)
-	s.expect(". 0 ack 1", "probe")
-	s.until(time.Second, "again")
-	s.expect(". 0 ack 1", "probe")
-	s.until(time.Second, "two in vain")
-	s.died(neterr.TimedOut)
-
-	s = active(t, nil)
-	s.c.SetKeepAlive(s.now, true)
-	s.write(10)
-	s.drain()
-	s.advance(3 * time.Hour)
-	if s.c.State() == Established {
-		t.Error("outstanding data is the retransmission timer's")
-	}
-	if s.cfg.Counters.KeepAlives != 0 {
-		t.Error("a keep-alive with data outstanding, rfc9293_MUST_26")
 	}
 }
 

@@ -339,3 +339,13 @@ func (s *script) read(at, n int, why string) {
 		s.t.Fatalf("read %d bytes, want %d right ones: %s", got, n, why)
 	}
 }
+
+// sent are all segments that we send now, without their payload.
+func (s *script) sent() (all []Segment) {
+	var seg Segment
+	for s.c.Output(s.now, &seg) {
+		seg.Release()
+		all = append(all, seg)
+	}
+	return all
+}
