@@ -6,6 +6,7 @@ package nic
 import (
 	"container/heap"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,11 +18,11 @@ type delayLine struct {
 	deliver func(parcel) // called by the goroutine, in the order of deadlines
 
 	mu     sync.Mutex
+	afloat atomic.Int64 // waiting, or being delivered
 	wait   deadlines
 	held   int
 	count  uint64 // breaks ties: first in, first out
 	closed bool
-	busy   bool          // the goroutine is delivering
 	wake   chan struct{} // an earlier deadline has come, or closed was set
 	done   chan struct{} // nil until there is something to wait for
 }
@@ -41,6 +42,7 @@ func (d *delayLine) put(p parcel, at time.Time) bool {
 	}
 	d.held += len(p.buf.B)
 	d.count++
+	d.afloat.Add(1)
 	heap.Push(&d.wait, waiting{p, at, d.count})
 	if d.done == nil {
 		d.wake = make(chan struct{}, 1)
@@ -61,11 +63,7 @@ func (d *delayLine) nudge() {
 
 // empty reports whether nothing is waiting or being delivered: then a frame may
 // pass by without overtaking.
-func (d *delayLine) empty() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return len(d.wait) == 0 && !d.busy
-}
+func (d *delayLine) empty() bool { return d.afloat.Load() == 0 }
 
 func (d *delayLine) run() {
 	defer close(d.done)
@@ -78,6 +76,7 @@ func (d *delayLine) run() {
 			return
 		case wait == 0:
 			d.deliver(p)
+			d.afloat.Add(-1)
 		case wait < 0:
 			<-d.wake
 		default:
@@ -95,7 +94,6 @@ func (d *delayLine) run() {
 func (d *delayLine) due() (p parcel, wait time.Duration, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.busy = false
 	switch {
 	case d.closed:
 		return p, 0, false
@@ -107,7 +105,6 @@ func (d *delayLine) due() (p parcel, wait time.Duration, ok bool) {
 	}
 	p = heap.Pop(&d.wait).(waiting).parcel
 	d.held -= len(p.buf.B)
-	d.busy = true
 	return p, 0, true
 }
 
@@ -118,6 +115,7 @@ func (d *delayLine) close() {
 	for _, w := range d.wait {
 		w.buf.Release()
 	}
+	d.afloat.Add(-int64(len(d.wait)))
 	d.wait, d.held = nil, 0
 	done := d.done
 	if done != nil {

@@ -69,7 +69,7 @@ func TestStartAgainMovesWhatIsRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tee := NewTee(lossy)
+	tee := NewTee(lossy, NewCaptures("tee"))
 	var got [2]countReceiver
 	for n := range got {
 		tee.Start(&got[n])

@@ -15,6 +15,9 @@ const (
 	delayMax = time.Minute
 	// rateMin keeps the time that one 64 KiB frame takes within sanity.
 	rateMin = 1000
+	// rateMax is beyond any cable, and the nanoseconds that a frame takes are still
+	// more than none.
+	rateMax = 1e12
 	// queueMax bounds what waits for the rate, in frames; queueDefault is Linux's
 	// length of an Ethernet's queue.
 	queueMax, queueDefault = 100_000, 1000
@@ -54,8 +57,8 @@ func (p Impair) Validate() error {
 		return neterr.BadArg.With("jitter %v: want 0s to the delay, which is %v", p.Jitter, p.Delay)
 	case p.Reorder > 0 && p.Delay == 0:
 		return neterr.BadArg.With("reorder without a delay: there is nothing to overtake")
-	case p.Rate != 0 && p.Rate < rateMin:
-		return neterr.BadArg.With("rate %d bit/s: want 0 (unlimited) or at least %d", p.Rate, rateMin)
+	case p.Rate != 0 && (p.Rate < rateMin || p.Rate > rateMax):
+		return neterr.BadArg.With("rate %d bit/s: want 0 (unlimited) or %d to %d", p.Rate, rateMin, int64(rateMax))
 	case p.Queue < 0 || p.Queue > queueMax:
 		return neterr.BadArg.With("queue %d: want 0 (the default, %d) to %d frames", p.Queue, queueDefault, queueMax)
 	case p.Queue > 0 && p.Rate == 0:

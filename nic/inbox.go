@@ -38,8 +38,10 @@ type inbox struct {
 
 // put queues a copy of a frame. The reason for refusing one is DropFull or
 // DropDown.
-func (q *inbox) put(f *Frame) (Drop, bool) {
-	p := pack(f)
+func (q *inbox) put(f *Frame) (Drop, bool) { return q.accept(pack(f)) }
+
+// accept takes over a copy that has been made.
+func (q *inbox) accept(p parcel) (Drop, bool) {
 	q.mu.Lock()
 	why := DropDown
 	switch {

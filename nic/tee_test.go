@@ -40,10 +40,10 @@ func captured(t *testing.T, r io.Reader) (frames [][]byte, times []time.Time) {
 func newTee(t *testing.T) (*Tee, *fakeNIC, mailbox) {
 	t.Helper()
 	inner := newFake(t, Options{})
-	tee := NewTee(inner)
+	tee := NewTee(inner, NewCaptures("fake"))
 	in := newMailbox()
 	tee.Start(in)
-	t.Cleanup(func() { tee.Close() })
+	t.Cleanup(func() { tee.Close(); tee.End() })
 	return tee, inner, in
 }
 
@@ -143,6 +143,9 @@ func TestTeeSlowWriter(t *testing.T) {
 		if written, dropped := quick.Frames(); written != n || dropped != 0 {
 			t.Errorf("the quick writer: %d written, %d dropped", written, dropped)
 		}
+		if n := tee.Missed(); n != 10_000-captureBytes/smallBlock {
+			t.Errorf("%d are counted as missed", n)
+		}
 		if _, dropped := slow.Frames(); dropped != n-captureBytes/smallBlock {
 			t.Errorf("the slow writer lost %d, want all but %d", dropped, captureBytes/smallBlock)
 		}
@@ -152,6 +155,9 @@ func TestTeeSlowWriter(t *testing.T) {
 		}
 		if written, dropped := slow.Frames(); written+dropped != n {
 			t.Errorf("%d written and %d dropped are not %d", written, dropped, n)
+		}
+		if held := captureHeld.Load(); held != 0 {
+			t.Errorf("%d bytes are held for nobody", held)
 		}
 	})
 }
@@ -166,8 +172,8 @@ func TestTeeBrokenWriter(t *testing.T) {
 			t.Fatal(err)
 		}
 		<-c.Done() // by itself
-		if n := len(*tee.captures.Load()); n != 0 {
-			t.Errorf("%d captures are still there", n)
+		if tee.watched() {
+			t.Error("the capture is still there")
 		}
 		if err := c.Close(); !errors.Is(err, io.ErrClosedPipe) {
 			t.Error(err)
@@ -192,15 +198,13 @@ func TestTeeClose(t *testing.T) {
 			t.Error("one capture too many")
 		}
 		tee.Send(&Frame{Head: plainFrame(stationMAC(1), stationMAC(2), 100, 1)})
-		if err := tee.Close(); err != nil {
-			t.Fatal(err)
-		}
+		tee.End()
 		<-c.Done()
 		if frames, _ := captured(t, &file); len(frames) != 1 {
 			t.Errorf("%d frames in the file", len(frames))
 		}
 		if _, err := tee.Capture(io.Discard); err == nil {
-			t.Error("a capture of a closed NIC")
+			t.Error("a capture of what has ended")
 		}
 	})
 }
@@ -210,7 +214,7 @@ func TestTeeAllocs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tee := NewTee(inner)
+	tee := NewTee(inner, NewCaptures("fake"))
 	defer tee.Close()
 	f := &Frame{Head: make([]byte, 64), Body: [][]byte{make([]byte, 1000)}}
 	if n := testing.AllocsPerRun(100, func() { tee.Send(f) }); n != 0 {
