@@ -39,6 +39,7 @@ type handle struct {
 	text    []byte // of a text file, as of the open
 	kept    int    // bytes of answers
 	tag     string // iproute: for the lines to come
+	appends bool   // ndb: opened by >>
 	entries []entry
 	iface   *stack.Iface
 	events  *stack.Events

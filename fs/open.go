@@ -29,7 +29,7 @@ func (r raw) Open(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.St
 	if err := r.mayOpen(n, in.Flags); err != nil {
 		return status(err)
 	}
-	fh, err := r.openText(n, userOf(&in.InHeader))
+	fh, err := r.openText(n, userOf(&in.InHeader), in.Flags&syscall.O_APPEND != 0)
 	out.Fh, out.OpenFlags = fh, textFlags
 	return status(err)
 }
@@ -66,11 +66,11 @@ func (s *Server) at(n node) (place, error) {
 	return at, nil
 }
 
-func (s *Server) openText(n node, u stack.User) (uint64, error) {
+func (s *Server) openText(n node, u stack.User, appends bool) (uint64, error) {
 	if !n.valid() || files[n.file()].kind != text {
 		return 0, syscall.ESTALE
 	}
-	h := &handle{node: n, file: &files[n.file()], user: u, num: n.conv()}
+	h := &handle{node: n, file: &files[n.file()], user: u, num: n.conv(), appends: appends}
 	at, err := s.at(n)
 	if err != nil {
 		if h.file.row == nil || at.stack == nil {
@@ -133,11 +133,15 @@ func (r raw) Write(_ <-chan struct{}, in *fuse.WriteIn, data []byte) (uint32, fu
 	if h == nil {
 		return 0, fuse.EBADF
 	}
-	if h.file.write == nil {
+	if h.file.write == nil && h.file.replace == nil {
 		return 0, fuse.EACCES
 	}
 	at, err := r.at(h.node)
-	if err == nil {
+	switch {
+	case err != nil:
+	case h.file.replace != nil:
+		err = h.file.replace(at, string(data), h.appends || in.Offset > 0)
+	default:
 		h.mu.Lock() // of the tag
 		defer h.mu.Unlock()
 		err = eachLine(data, func(line string) error { return h.file.write(at, h, line) })

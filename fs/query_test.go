@@ -33,6 +33,12 @@ func (book) CS(ctx context.Context, query string) ([]string, error) { return boo
 
 func (book) DNS(ctx context.Context, query string) ([]string, error) { return book{}.find(ctx, query) }
 
+func (book) Ndb() string { return "dns=10.0.0.9\n" }
+
+func (book) WriteNdb(text string, more bool) error {
+	return neterr.BadArg.With("%q, more: %v", text, more)
+}
+
 func (book) find(ctx context.Context, query string) ([]string, error) {
 	name, _, _ := strings.Cut(query, " ")
 	switch name {
@@ -201,4 +207,37 @@ func clientQuery(net string, _ []string) error {
 		}
 	}
 	return ready("all read")
+}
+
+// What is written to ndb comes as it is, and whether it stands in the place of what
+// there is or behind it.
+func TestNdb(t *testing.T) {
+	w := newWorld(t)
+	w.want(`cat $NET/ndb`, "ip=10.9.9.1 ipmask=/24\ndns=10.0.0.9\n")
+	for _, shell := range []string{"bash", "dash", "busybox sh"} {
+		for script, want := range map[string]string{
+			`echo a=b >$NET/ndb`:  `"a=b\n", more: false`,
+			`echo a=b >>$NET/ndb`: `"a=b\n", more: true`,
+			`exec 3<$NET/ndb; cat <&3 >/dev/null; echo a=b >>$NET/ndb`: `"a=b\n", more: true`,
+			`printf 'a=b\n\tc=d\n' | cat >$NET/ndb`:                    `"a=b\n\tc=d\n", more: false`,
+		} {
+			args := append(strings.Fields(shell), "-c", script)
+			if r := w.run(0, nil, args[0], args[1:]...); r.code == 0 {
+				t.Errorf("%s: %s: %+v", shell, script, r)
+			}
+			w.want(`tail -n1 $NET/log | sed 's/.*bad arg in system call: //'`, want+"\n")
+		}
+	}
+	w.ok(`mkdir $NET/view/web; stat -c %a $NET/view/web/net/ndb | grep -x 444; test -z "$(cat $NET/view/web/net/ndb)"`)
+	for script, words := range map[string]string{
+		`echo a=b >$NET/view/web/net/ndb`:           "Permission denied",
+		`echo ndb: dns=10.0.0.1 >$NET/view/web/ctl`: "Invalid argument", // it has no resolver
+	} {
+		if r := w.sh(script); !strings.Contains(r.err, words) {
+			t.Errorf("%s: %+v", script, r)
+		}
+	}
+	if r := w.run(1000, nil, "bash", "-c", "echo a=b >$NET/ndb"); !strings.Contains(r.err, "Permission denied") {
+		t.Errorf("a stranger: %+v", r)
+	}
 }

@@ -73,8 +73,11 @@ type file struct {
 	asks  stack.OpKind // query, answers: whom
 	read  func(at place) string
 	write func(at place, h *handle, line string) error
-	group func(stack.Info) string   // by-*: what a conversation is listed under; or nothing
-	row   func(stack.Record) string // the text when only a record is left, in TIME-WAIT
+	// replace takes all of a write at once; more: at another place than the beginning,
+	// as >> has it.
+	replace func(at place, text string, more bool) error
+	group   func(stack.Info) string   // by-*: what a conversation is listed under; or nothing
+	row     func(stack.Record) string // the text when only a record is left, in TIME-WAIT
 
 	// Derived by init.
 	name    string // the last element of path
@@ -118,6 +121,9 @@ var files = []file{
 	{path: "/cs", kind: query, mode: 0o666, asks: stack.OpCS, about: "write tcp!HOST!SERVICE, read the file to open and what to write there, an answer a read"},
 	{path: "/dns", kind: query, mode: 0o666, asks: stack.OpDNS, about: "write NAME TYPE, read what is filed under it, an answer a read"},
 	{path: "/dns.d", kind: directory, mode: 0o555, about: "reading dns.d/NAME or dns.d/NAME:TYPE asks dns"},
+	{path: "/ndb", kind: text, mode: 0o644, slow: true, about: "whom names are asked of, and names of our own, as ATTR=VALUE; > replaces what was written before, >> adds to it",
+		read:    func(at place) string { return at.stack.NdbText() },
+		replace: func(at place, text string, more bool) error { return at.stack.WriteNdb(text, more) }},
 	{path: "/log", kind: text, mode: 0o644, slow: true, about: "what happened lately, with the words of errors; clear tcp udp … keeps lines about those out, set tcp … lets them in",
 		read:  func(at place) string { return at.stack.LogText() },
 		write: func(at place, _ *handle, line string) error { return at.stack.WriteLog(line) }},
@@ -188,7 +194,7 @@ var files = []file{
 		read: func(at place) string { return string(at.conv.Peek(peekLen)) }},
 
 	{path: "/view/NAME", kind: directory, mode: 0o555},
-	{path: "/view/NAME/ctl", kind: text, mode: 0o644, slow: true, about: "uplink none, uplink routed ADDR/LEN, uplink switch ADDR/LEN [GATEWAY]; limit NAME N; iproute: add …",
+	{path: "/view/NAME/ctl", kind: text, mode: 0o644, slow: true, about: "uplink none, uplink routed ADDR/LEN, uplink switch ADDR/LEN [GATEWAY]; limit NAME N; iproute: add …; ndb: dns=ADDR",
 		read:  func(at place) string { return at.view.CtlText() },
 		write: func(at place, _ *handle, line string) error { return at.view.Ctl(line) }},
 	{path: "/view/NAME/stats", kind: text, mode: 0o444, about: "its counters",

@@ -2,12 +2,14 @@ package stack
 
 // Names: whom the stack asks for them, and how it waits for the answer. connect.go
 // calls ask for the host of a connect, op.go beginQuery for what was written to
-// the files cs and dns.
+// the files cs and dns. fs reads and writes ndb.
 
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net/netip"
+	"strings"
 
 	"slashnet/stack/neterr"
 )
@@ -20,6 +22,49 @@ type Names interface {
 	// CS and DNS answer a query of the file of that name, in lines.
 	CS(ctx context.Context, query string) ([]string, error)
 	DNS(ctx context.Context, query string) ([]string, error)
+	// Ndb is the file ndb but for our interfaces; WriteNdb changes it: the whole, or,
+	// with more, what stands behind it. They do not wait, and call no stack.
+	Ndb() string
+	WriteNdb(text string, more bool) error
+}
+
+// NdbText is the file ndb: what our interfaces have, then what names go by.
+func (s *Stack) NdbText() string {
+	s.lock()
+	defer s.unlock()
+	var b strings.Builder
+	for _, n := range s.ifnums() {
+		i := s.ifaces[n]
+		if i.loopback {
+			continue
+		}
+		for _, a := range i.addrs {
+			fmt.Fprintf(&b, "ip=%v ipmask=/%d", a.prefix.Addr(), a.prefix.Bits())
+			for _, r := range s.routes.All() {
+				if r.Prefix.Bits() == 0 && a.prefix.Contains(r.Via) {
+					fmt.Fprintf(&b, " ipgw=%v", r.Via)
+				}
+			}
+			b.WriteByte('\n')
+		}
+	}
+	if s.cfg.Names != nil {
+		b.WriteString(s.cfg.Names.Ndb())
+	}
+	return b.String()
+}
+
+// WriteNdb takes a text in the place of what was written before, or, with more,
+// behind it.
+func (s *Stack) WriteNdb(text string, more bool) error {
+	err := neterr.NotSupported.With("this stack asks no name server")
+	if s.cfg.Names != nil {
+		err = s.cfg.Names.WriteNdb(text, more)
+	}
+	s.lock()
+	defer s.unlock()
+	line, _, _ := strings.Cut(text, "\n")
+	return s.told("ndb", line, err)
 }
 
 // maxLookups is how many questions are asked at a time: each has a goroutine.

@@ -32,6 +32,10 @@ func (r resolver) DNS(ctx context.Context, query string) ([]string, error) {
 	return r.lines(ctx, "dns", query)
 }
 
+func (resolver) Ndb() string { return "dns=10.0.0.9\n" }
+
+func (resolver) WriteNdb(text string, _ bool) error { return neterr.BadArg.With("%q", text) }
+
 func (r resolver) lines(ctx context.Context, file, query string) (lines []string, err error) {
 	addrs, err := r(ctx, query)
 	for _, a := range addrs {

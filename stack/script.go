@@ -21,6 +21,8 @@ func (s *Stack) Write(path, message string, tag *string) error {
 		return s.WriteARP(message)
 	case "iproute":
 		return s.WriteRoute(message, tag)
+	case "ndb": // a line at a time, so each goes behind the others
+		return s.WriteNdb(message+"\n", true)
 	}
 	if num, ok := strings.CutPrefix(path, "ipifc/"); ok {
 		num = strings.TrimSuffix(num, "/ctl")
@@ -31,5 +33,5 @@ func (s *Stack) Write(path, message string, tag *string) error {
 			return neterr.NoInterface.With("%s: see the listing of ipifc", clip(path))
 		}
 	}
-	return neterr.NotFound.With("%q is not configured by messages: ctl, arp, iproute and ipifc/N are", clip(path))
+	return neterr.NotFound.With("%q is not configured by messages: ctl, arp, iproute, ndb and ipifc/N are", clip(path))
 }

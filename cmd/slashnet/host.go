@@ -13,24 +13,28 @@ import (
 // the same servers over that stack's own conversations.
 type maker struct {
 	owner   stack.User
-	naming  dns.Config
 	openNIC func(spec string) (nic.NIC, error)
 }
 
 // boundRoot is where the users of a view have its tree, by a bind mount.
 const boundRoot = "/net"
 
-// make is a stack.Builder but for root, where the tree is that cs tells of, and
-// log, which gets the lines of the stack's log.
-func (m *maker) make(root string, log func(line string)) (s *stack.Stack, release func(), err error) {
-	names := &hostNames{root: root}
+// make is a stack.Builder but for root, where the tree is that cs tells of, config,
+// which the resolver goes by, and log, which gets the lines of the stack's log.
+func (m *maker) make(root string, config func() (dns.Config, error), log func(line string)) (s *stack.Stack, release func(), err error) {
+	names := &hostNames{root: root, config: config}
+	cfg, err := config()
+	if err != nil {
+		return nil, nil, err
+	}
 	s = stack.New(stack.Config{
 		Owner:   m.owner,
 		Log:     log,
 		Names:   names,
 		OpenNIC: m.openNIC,
 	})
-	if names.Resolver, err = dns.New(s.DialContext, m.naming); err != nil {
+	names.stack = s
+	if names.Resolver, err = dns.New(s.DialContext, cfg); err != nil {
 		return nil, nil, err
 	}
 	loop, err := nic.NewLoop(nic.Options{Name: "loopback"})

@@ -11,14 +11,18 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 
+	"slashnet/stack"
 	"slashnet/stack/dns"
 )
 
 const (
-	hostsFile   = "/etc/hosts"
-	resolveFile = "/etc/resolv.conf"
+	hostsFile    = "/etc/hosts"
+	noHosts      = "none"
+	resolveFile  = "/etc/resolv.conf"
+	resolvedFile = "/run/systemd/resolve/resolv.conf"
 	// maxNames is how much of such a file is read: it is small, or a mistake.
 	maxNames = 1 << 20
 )
@@ -26,11 +30,13 @@ const (
 // hostNames is a resolver as the stack wants it, with the answers of cs and dns.
 type hostNames struct {
 	*dns.Resolver
-	root string // where the tree is mounted
+	root   string // where the tree is mounted
+	stack  *stack.Stack
+	config func() (dns.Config, error) // as flags and files have it now
 }
 
 func (n *hostNames) CS(ctx context.Context, query string) ([]string, error) {
-	cs := dns.CS{Lookup: n.Lookup, Root: n.root}
+	cs := dns.CS{Lookup: n.Lookup, Root: n.root, Ndb: n.stack.NdbText, Refresh: n.refresh}
 	return cs.Query(ctx, query)
 }
 
@@ -38,43 +44,79 @@ func (n *hostNames) DNS(ctx context.Context, query string) ([]string, error) {
 	return dns.DNS{Resolver: n.Resolver}.Query(ctx, query)
 }
 
+// refresh reads the files again.
+func (n *hostNames) refresh() error {
+	cfg, err := n.config()
+	if err != nil {
+		return err
+	}
+	return n.SetConfig(cfg)
+}
+
 // nameFlags are the flags about names.
 type nameFlags struct {
 	servers, search []string
+	hosts           string
 }
 
-// parse checks the flags, and reads what they leave to the system's files.
-func (n *nameFlags) parse() (dns.Config, error) {
-	text, err := contents(resolveFile)
-	if err != nil {
-		return dns.Config{}, err
+// forRoot checks the flags, and reads what they leave to the system's files.
+func (n *nameFlags) forRoot() (dns.Config, error) {
+	cfg, err := n.forView()
+	if err != nil || n.hosts == noHosts {
+		return cfg, err
 	}
-	cfg := dns.ParseResolvConf(text)
+	if _, err := os.Stat(n.hosts); err != nil && n.hosts != hostsFile {
+		return cfg, err // who names a file wants it
+	}
+	text, err := contents(n.hosts)
+	cfg.Hosts = dns.ParseHosts(text)
+	return cfg, err
+}
+
+// forView is the same for a view: it asks the same servers, and the host's own
+// names are none of a container's business.
+func (n *nameFlags) forView() (dns.Config, error) {
+	cfg, err := hostConfig()
+	if err != nil {
+		return cfg, err
+	}
 	if len(n.servers) > 0 {
 		cfg.Servers = nil
 	}
-	for _, server := range n.servers {
-		addr, err := parseServer(server)
+	for _, text := range n.servers {
+		server, err := dns.ParseServer(text)
 		if err != nil {
-			return cfg, usageError(fmt.Sprintf("--dns %q: want the address of a name server, such as 10.114.0.1 or 10.114.0.1:5353", server))
+			return cfg, usageError(fmt.Sprintf("--dns %q: want the address of a name server, such as 10.114.0.1 or 10.114.0.1:5353", text))
 		}
-		cfg.Servers = append(cfg.Servers, addr)
+		cfg.Servers = append(cfg.Servers, server)
 	}
 	if len(n.search) > 0 {
 		cfg.Search = n.search
 	}
-	if text, err = contents(hostsFile); err != nil {
-		return cfg, err
-	}
-	cfg.Hosts = dns.ParseHosts(text)
 	return cfg, nil
 }
 
-func parseServer(text string) (netip.AddrPort, error) {
-	if addr, err := netip.ParseAddr(text); err == nil {
-		return netip.AddrPortFrom(addr, 0), nil
+// hostConfig is the host's resolv.conf without servers on the host's loopback, which
+// we cannot reach. systemd-resolved, which is such a server, says elsewhere whom it
+// asks itself.
+func hostConfig() (cfg dns.Config, err error) {
+	for i, path := range []string{resolveFile, resolvedFile} {
+		text, err := contents(path)
+		if err != nil {
+			return cfg, err
+		}
+		next := dns.ParseResolvConf(text)
+		next.Servers = slices.DeleteFunc(next.Servers, func(s netip.AddrPort) bool { return s.Addr().IsLoopback() })
+		if i == 0 {
+			cfg = next
+		} else {
+			cfg.Servers = next.Servers
+		}
+		if len(cfg.Servers) > 0 {
+			break
+		}
 	}
-	return netip.ParseAddrPort(text)
+	return cfg, nil
 }
 
 // contents is the text of a file; one that is not there says nothing.

@@ -61,6 +61,7 @@ or SIGTERM close the connections politely, unmount and end it.
 		flags.StringArrayVar(&f.names.servers, "dns", nil, "name server, ADDR or ADDR:PORT; repeatable (default: those of /etc/resolv.conf)")
 		flags.StringArrayVar(&f.names.search, "search", nil, "domain tried behind a short name; repeatable (default: those of /etc/resolv.conf)")
 		flags.StringVar(&f.boot, "boot", "", "file of lines \"path: message\", written at the start, such as \"ctl: ip.ttl 64\"")
+		flags.StringVar(&f.names.hosts, "hosts", hostsFile, "names that no server is asked for, as in /etc/hosts, or none; views do not have them")
 		flags.StringArrayVar(&f.set, "set", nil, "NAME=VALUE: a knob of the file ctl; repeatable")
 		flags.BoolVar(&f.allowOther, "allow-other", os.Getuid() == 0, "let other users see the tree")
 		flags.StringVar(&f.owner, "owner", "", "UID[:GID] of the tree (default: whoever starts it)")
@@ -101,10 +102,6 @@ func serveTree(arg string) error {
 	if err != nil {
 		return err
 	}
-	naming, err := f.names.parse()
-	if err != nil {
-		return err
-	}
 	ended, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 
@@ -114,14 +111,14 @@ func serveTree(arg string) error {
 	}
 	defer place.leave()
 
-	stacks := &maker{owner: owner, naming: naming, openNIC: plan.open}
-	s, release, err := stacks.make(place.path, func(line string) { log.Info().Msg(line) })
+	stacks := &maker{owner: owner, openNIC: plan.open}
+	s, release, err := stacks.make(place.path, f.names.forRoot, func(line string) { log.Info().Msg(line) })
 	if err != nil {
 		return err
 	}
 	defer release()
 	host := stack.NewHost(s, func(name string) (*stack.Stack, func(), error) {
-		return stacks.make(boundRoot, func(line string) { log.Info().Str("view", name).Msg(line) })
+		return stacks.make(boundRoot, f.names.forView, func(line string) { log.Info().Str("view", name).Msg(line) })
 	})
 	part := func() {
 		ctx, cancel := context.WithTimeout(context.Background(), parting)

@@ -25,7 +25,7 @@ on a container's /net. add makes one and writes each LINE to its ctl; if a line 
 refused, the view is taken away again. rm ends one, with all its connections.
 
   slashnet view add web 'uplink routed 10.7.0.2/24' 'limit conversations 100'
-  slashnet view add db 'uplink switch 10.114.0.3/24 10.114.0.1'
+  slashnet view add db 'uplink switch 10.114.0.3/24 10.114.0.1' 'ndb: dns=10.114.0.1'
   slashnet view ls
   slashnet view rm web
 `,

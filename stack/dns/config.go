@@ -1,7 +1,8 @@
 package dns
 
 // What a resolver is told: whom to ask, and how. cmd fills a Config from flags
-// and files (files.go); SetConfig and SetServers change it while it runs.
+// and files (files.go); SetConfig and SetServers change it while it runs, and
+// WriteNdb what goes before it (ndb.go).
 
 import (
 	"cmp"
@@ -25,6 +26,8 @@ type Config struct {
 	Hosts    Hosts            // names that no server is asked about
 	MinTTL   time.Duration    // what is learnt is kept that long at least
 	MaxTTL   time.Duration    // and that long at most; 0: a day
+
+	static Hosts // of the ndb; they go before Hosts
 }
 
 const (

@@ -16,8 +16,10 @@ import (
 
 // CS answers the queries written to a file cs.
 type CS struct {
-	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
-	Root   string // where the tree is, for who asks: /net
+	Lookup  func(ctx context.Context, host string) ([]netip.Addr, error)
+	Root    string        // where the tree is, for who asks: /net
+	Ndb     func() string // the file ndb; nil: there is none
+	Refresh func() error  // forgets what was learnt
 }
 
 // services reads /etc/services, by the runtime's own reader.
@@ -28,18 +30,23 @@ var netNetworks = []string{"tcp"}
 
 // Query answers net!host!service, or only a part of that; what follows the
 // service is passed on. The answers are lines without their newlines, one for
-// each address, such as `/net/tcp/clone 10.0.0.1!80`.
+// each address, such as `/net/tcp/clone 10.0.0.1!80`. The host may be $attr, a
+// value from the ndb; a query with a ! in front is one of the ndb itself
+// (csndb.go). refresh has no answer.
 func (c *CS) Query(ctx context.Context, text string) ([]string, error) {
 	text = strings.TrimSuffix(text, "\n")
 	if len(text) > maxQuery {
 		return nil, neterr.LongQuery.With("%d characters: at most %d", len(text), maxQuery)
 	}
 	bad := func(words string) error { return neterr.BadQuery.With("%q: %s", clip(text), words) }
+	switch {
+	case text == "refresh" && c.Refresh != nil:
+		return nil, c.Refresh()
+	case strings.HasPrefix(text, "!"):
+		return c.entries(ctx, text)
+	}
 	if text == "" || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r == 0x7f || r == 0xfffd }) {
 		return nil, bad("NET!HOST!SERVICE is wanted, without blanks")
-	}
-	if text[0] == '!' {
-		return nil, bad("queries of the database itself are not answered here")
 	}
 	network, rest, both := strings.Cut(text, "!")
 	if !both {
@@ -53,8 +60,6 @@ func (c *CS) Query(ctx context.Context, text string) ([]string, error) {
 	switch {
 	case host == "":
 		return nil, bad("no host: NET!HOST!SERVICE is wanted, or * as the host")
-	case host[0] == '$':
-		return nil, fmt.Errorf("can't translate address: %w", neterr.BadQuery.With("%s: attributes are not looked up here", clip(host)))
 	case strings.ContainsAny(network, "/."):
 		return nil, bad("no network is called that: net, tcp, udp or icmp is wanted")
 	}
@@ -83,7 +88,7 @@ func (c *CS) translate(ctx context.Context, networks []string, host, service, re
 	var addrs []netip.Addr
 	if host != "*" {
 		var err error
-		if addrs, err = c.Lookup(ctx, host); err != nil {
+		if addrs, err = c.addresses(ctx, host); err != nil {
 			return nil, fmt.Errorf("can't translate address: %w", err)
 		}
 	} else if service == "" {
@@ -99,6 +104,30 @@ func (c *CS) translate(ctx context.Context, networks []string, host, service, re
 		}
 	}
 	return answers, nil
+}
+
+// addresses are those of a host, or of what stands for $attr in the ndb.
+func (c *CS) addresses(ctx context.Context, host string) (all []netip.Addr, err error) {
+	attr, ok := strings.CutPrefix(host, "$")
+	if !ok {
+		return c.Lookup(ctx, host)
+	}
+	d, err := c.database()
+	if err != nil {
+		return nil, err
+	}
+	values := d.about(d.ourselves(), attr)
+	if len(values) == 0 {
+		return nil, neterr.NoMatch.With("the ndb has no %s= for us", clip(attr))
+	}
+	for _, value := range values {
+		addrs, err := c.resolve(ctx, value)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, addrs...)
+	}
+	return all, nil
 }
 
 // answer is a line: without a host, what to announce.

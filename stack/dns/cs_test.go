@@ -58,7 +58,7 @@ func TestCS(t *testing.T) {
 	}{
 		{"tcp!no.example.org!80", "can't translate address: no such host name", syscall.EHOSTUNREACH},
 		{"tcp!slow.example.org!80", "can't translate address: no answer", syscall.ETIMEDOUT},
-		{"tcp!$dns!53", "can't translate address: bad query", syscall.EINVAL},
+		{"tcp!$dns!53", "can't translate address: no match", syscall.EHOSTUNREACH},
 		{"tcp!web.example.org!nothing", "can't translate service", syscall.EINVAL},
 		{"tcp!web.example.org!65536", "can't translate service", syscall.EINVAL},
 		{"tcp!web.example.org!-1", "can't translate service", syscall.EINVAL},
@@ -67,6 +67,12 @@ func TestCS(t *testing.T) {
 		{"\n", "bad query", syscall.EINVAL},
 		{"!", "bad query", syscall.EINVAL},
 		{"!ipinfo sys=helix", "bad query", syscall.EINVAL},
+		{"!ipinfo", "bad query", syscall.EINVAL},
+		{"!sys", "bad query", syscall.EINVAL},
+		{"!sys=helix ip", "bad query", syscall.EINVAL},
+		{"!=helix", "bad query", syscall.EINVAL},
+		{"!sys=helix", "no match", syscall.EHOSTUNREACH},
+		{"!ipinfo dns", "no match", syscall.EHOSTUNREACH},
 		{"tcp!", "bad query", syscall.EINVAL},
 		{"tcp!!80", "bad query", syscall.EINVAL},
 		{"tcp!*", "bad query", syscall.EINVAL},
@@ -108,13 +114,20 @@ func FuzzCS(f *testing.F) {
 	for _, query := range []string{"net!web.example.org!http", "tcp!*!80!r", "il!helix!9fs", "192.0.2.1", "!x", "a!$b!c"} {
 		f.Add(query)
 	}
-	cs := CS{Lookup: directory, Root: "/net"}
+	f.Add("!ipinfo sys=db @auth")
+	cs := CS{Lookup: directory, Root: "/net", Ndb: func() string { return houseNdb }}
 	f.Fuzz(func(t *testing.T, query string) {
 		answers, err := cs.Query(context.Background(), query)
 		if (err == nil) != (len(answers) > 0) {
 			t.Fatalf("%q: %q and %v", query, answers, err)
 		}
 		for _, line := range answers {
+			if strings.HasPrefix(query, "!") {
+				if e, err := ParseNdb(line); err != nil || len(e) != 1 {
+					t.Errorf("%q gives %q (%v)", query, line, err)
+				}
+				continue
+			}
 			path, target, ok := strings.Cut(line, "/clone ")
 			if !ok || !strings.HasPrefix(path, "/net/") || strings.Count(path, "/") != 2 || target == "" || strings.ContainsAny(target, " \n\x00") {
 				t.Errorf("%q gives %q", query, line)

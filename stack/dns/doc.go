@@ -4,11 +4,11 @@
 //
 // # From the question to the answer
 //
-//	Lookup ── hosts file ── search list ── cache ── flight ── exchange ── server
-//	 cs, dns                                 │        │          │
-//	                                         │        │          └ one question to one server, UDP then TCP
-//	                                         │        └ one goroutine for all who ask the same
-//	                                         └ what was learnt, good and bad
+//	Lookup ── ndb, hosts file ── search list ── cache ── flight ── exchange ── server
+//	 cs, dns                                      │        │          │
+//	                                              │        │          └ one question to one server, UDP then TCP
+//	                                              │        └ one goroutine for all who ask the same
+//	                                              └ what was learnt, good and bad
 //
 // # Who is believed
 //
@@ -22,7 +22,7 @@
 // RFC 1034, 1035, 1123 §2.1, 2181, 2308 (negative answers), 5452 (forged
 // answers), 6761 (localhost, invalid), 6891 (EDNS), 7766 (TCP), 8305 §3-4 (both
 // families raced); the search list and the files are those of resolv.conf(5) and
-// hosts(5), cs and dns those of Plan 9's ndb(8).
+// hosts(5), the ndb is that of Plan 9's ndb(6), cs and dns those of its ndb(8).
 //
 // What is left out on purpose: DNSSEC validation and encrypted transports (the
 // server is as trusted as the path to it); names in other scripts than ASCII
@@ -30,5 +30,5 @@
 // needs to know our own.
 //
 // Reading order: config.go, resolver.go, flight.go, exchange.go, message.go,
-// chain.go, cache.go; cs.go and query.go are the files.
+// chain.go, cache.go; ndb.go, cs.go, csndb.go and query.go are the files.
 package dns

@@ -1,7 +1,7 @@
 package dns
 
-// The files that a Config is made from: resolv.conf(5), hosts(5), and the dns=
-// of Plan 9's ndb(6). cmd reads them and calls the parsers.
+// The files that a Config is made from: resolv.conf(5) and hosts(5). cmd reads them
+// and calls the parsers. ndb.go has Plan 9's.
 
 import (
 	"net/netip"
@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"slashnet/stack/neterr"
 )
 
 // ParseResolvConf reads resolv.conf(5). Like the C library it passes over what
@@ -65,33 +63,6 @@ func (c *Config) option(option string) {
 	}
 }
 
-// ParseNdb adds the servers and domains of an ndb(6) text: each dns=ADDR, and each
-// dnsdomain=NAME.
-func (c *Config) ParseNdb(text string) error {
-	next := *c
-	next.Servers, next.Search = slices.Clone(c.Servers), slices.Clone(c.Search)
-	for line := range strings.Lines(text) {
-		line, _, _ = strings.Cut(line, "#")
-		for _, word := range strings.Fields(line) {
-			switch attr, value, _ := strings.Cut(word, "="); attr {
-			case "dns":
-				a, err := netip.ParseAddr(value)
-				if err != nil {
-					return neterr.BadAddress.With("dns=%s: an address is wanted, as in dns=10.0.0.1", clip(value))
-				}
-				next.Servers = append(next.Servers, netip.AddrPortFrom(a.Unmap(), defaultPort))
-			case "dnsdomain":
-				next.Search = append(next.Search, value)
-			}
-		}
-	}
-	if _, err := next.settled(); err != nil {
-		return err
-	}
-	*c = next
-	return nil
-}
-
 // Hosts are the names of a hosts(5) file, in both directions.
 type Hosts struct {
 	addrs map[string][]netip.Addr
@@ -102,9 +73,11 @@ type Hosts struct {
 // advertisers, or a mistake.
 const maxHosts = 1 << 18
 
-// ParseHosts reads hosts(5). What is no address or no name is passed over.
+// ParseHosts reads hosts(5). What is no address or no name is passed over, and so
+// are loopback addresses: they mean the host whose file it is, not us, and
+// localhost needs no file.
 func ParseHosts(text string) Hosts {
-	h := Hosts{map[string][]netip.Addr{}, map[netip.Addr][]string{}}
+	var h Hosts
 	n := 0
 	for line := range strings.Lines(text) {
 		line, _, _ = strings.Cut(line, "#")
@@ -113,25 +86,33 @@ func ParseHosts(text string) Hosts {
 			continue
 		}
 		a, err := netip.ParseAddr(words[0])
-		if err != nil || a.Zone() != "" {
+		if err != nil || a.Zone() != "" || a.Unmap().IsLoopback() {
 			continue
 		}
-		a = a.Unmap()
 		for _, word := range words[1:] {
-			name, err := parseName(word)
-			if err != nil {
+			if h.add(a.Unmap(), word) != nil {
 				continue
 			}
-			if n++; n > maxHosts {
+			if n++; n >= maxHosts {
 				return h
-			}
-			if !slices.Contains(h.addrs[name], a) {
-				h.addrs[name] = append(h.addrs[name], a)
-				h.names[a] = append(h.names[a], strings.TrimSuffix(word, "."))
 			}
 		}
 	}
 	return h
+}
+
+// add files a name.
+func (h *Hosts) add(a netip.Addr, word string) error {
+	name, err := parseName(word)
+	if err != nil || slices.Contains(h.addrs[name], a) {
+		return err
+	}
+	if h.addrs == nil {
+		h.addrs, h.names = map[string][]netip.Addr{}, map[netip.Addr][]string{}
+	}
+	h.addrs[name] = append(h.addrs[name], a)
+	h.names[a] = append(h.names[a], strings.TrimSuffix(word, "."))
+	return nil
 }
 
 // Addrs are the addresses of a name.

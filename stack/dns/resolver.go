@@ -31,7 +31,9 @@ type Resolver struct {
 	stats Stats
 
 	mu      sync.Mutex // held for no wait
-	cfg     *Config    // never changed, but replaced
+	base    Config     // as it was given
+	ndb     []Entry    // what goes before it
+	cfg     *Config    // what comes of both; never changed, but replaced
 	cache   cache
 	flights map[question]*flight
 	flying  int                          // those that nobody waits for, too
@@ -66,22 +68,33 @@ func (r *Resolver) Config() Config {
 // SetConfig changes all of it, or nothing. What other servers said is forgotten,
 // and who waits for them gets their answer still.
 func (r *Resolver) SetConfig(cfg Config) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.set(cfg, r.ndb)
+}
+
+// SetServers changes whom to ask, unless the ndb says.
+func (r *Resolver) SetServers(servers []netip.AddrPort) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	cfg := r.base
+	cfg.Servers = servers
+	return r.set(cfg, r.ndb)
+}
+
+func (r *Resolver) set(base Config, ndb []Entry) error {
+	cfg, err := base.with(ndb)
+	if err != nil {
+		return err
+	}
 	c, err := cfg.settled()
 	if err != nil {
 		return err
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.base, r.ndb = base, ndb
 	r.cfg, r.flights, r.silent, r.turn = c, map[question]*flight{}, map[netip.AddrPort]time.Time{}, 0
 	r.cache.clear()
 	return nil
-}
-
-// SetServers changes whom to ask.
-func (r *Resolver) SetServers(servers []netip.AddrPort) error {
-	cfg := r.Config()
-	cfg.Servers = servers
-	return r.SetConfig(cfg)
 }
 
 // Flush forgets what was learnt.
@@ -133,7 +146,12 @@ func (r *Resolver) Query(ctx context.Context, name, kind string) ([]Record, erro
 		return nil, err
 	}
 	var records []Record
-	err = r.config().search(name, full, func(full string) error {
+	cfg := r.config()
+	err = cfg.search(name, full, func(full string) error {
+		var err error
+		if records, err = cfg.own(full, k); records != nil || err != nil {
+			return err
+		}
 		f, err := r.find(ctx, question{full, k})
 		if err == nil {
 			records = f.records()
@@ -145,7 +163,7 @@ func (r *Resolver) Query(ctx context.Context, name, kind string) ([]Record, erro
 
 // LookupAddr gives the names of an address.
 func (r *Resolver) LookupAddr(ctx context.Context, a netip.Addr) ([]string, error) {
-	if names := r.config().Hosts.Names(a); len(names) > 0 {
+	if names := r.config().namesOf(a); len(names) > 0 {
 		return names, nil
 	}
 	reverse, err := msg.ReverseAddr(a.Unmap().WithZone("").String())
@@ -171,9 +189,42 @@ func (r *Resolver) config() *Config {
 	return r.cfg
 }
 
-// known are the addresses in the hosts file, of the families that are wanted.
+// known are the addresses in the ndb or the hosts file, of the families that are
+// wanted.
 func (c *Config) known(name string) []netip.Addr {
-	return slices.DeleteFunc(slices.Clone(c.Hosts.addrs[name]), func(a netip.Addr) bool { return a.Is6() && !c.IPv6 })
+	for _, hosts := range []Hosts{c.static, c.Hosts} {
+		if addrs := slices.DeleteFunc(slices.Clone(hosts.addrs[name]), func(a netip.Addr) bool { return a.Is6() && !c.IPv6 }); len(addrs) > 0 {
+			return addrs
+		}
+	}
+	return nil
+}
+
+// namesOf are the names that an address has in the ndb or the hosts file.
+func (c *Config) namesOf(a netip.Addr) []string {
+	if names := c.static.Names(a); len(names) > 0 {
+		return names
+	}
+	return c.Hosts.Names(a)
+}
+
+// own are the addresses that no server is asked for, as records.
+func (c *Config) own(name string, kind uint16) (records []Record, err error) {
+	if kind != msg.TypeA && kind != msg.TypeAAAA {
+		return nil, nil
+	}
+	both := *c
+	both.IPv6 = true
+	addrs := both.known(name)
+	if addrs == nil {
+		addrs, err, _ = special(name, true)
+	}
+	for _, a := range addrs {
+		if a.Is4() == (kind == msg.TypeA) {
+			records = append(records, Record{Name: plain(name), Type: typeName(kind), Value: a.String(), Addr: a})
+		}
+	}
+	return records, err
 }
 
 // search tries the full names that text may stand for, until one is there. A

@@ -89,6 +89,7 @@ var (
 	// Names: what the servers said, or that they did not.
 	UnknownName = &Error{"no such host name", syscall.EHOSTUNREACH}
 	NoRecord    = &Error{"resource does not exist", syscall.EHOSTUNREACH}
+	NoMatch     = &Error{"no match", syscall.EHOSTUNREACH}
 	NameFailure = &Error{"dns failure", syscall.EREMOTEIO}
 	NameTimeout = &Error{"no answer from the name servers", syscall.ETIMEDOUT}
 	BadName     = &Error{"bad host name", syscall.EINVAL}
