@@ -1,7 +1,7 @@
 package wire
 
 // The header of IP as everything above sees it, whichever family it had on the
-// cable; ipv4.go is its IPv4 form.
+// cable; ipv4.go and ipv6.go are its two forms.
 
 import "net/netip"
 
@@ -20,11 +20,51 @@ const (
 type IP struct {
 	Src, Dst netip.Addr
 	Proto    Proto
-	TTL      uint8 // hop limit
-	TOS      uint8 // traffic class: DSCP and ECN
+	TTL      uint8  // hop limit
+	TOS      uint8  // traffic class: DSCP and ECN
+	Flow     uint32 // IPv6 flow label
 	ID       uint32
-	DF       bool   // don't fragment
+	DF       bool   // don't fragment; on input always set for IPv6
 	More     bool   // more fragments follow
 	Offset   int    // of this fragment, in bytes
 	Options  []byte // IPv4 options, as on the wire, without padding rules applied
+}
+
+// HeaderLen is the length of the header that Put writes: IPv4's with its options
+// padded to 4 bytes, or IPv6's with a fragment header where one is needed.
+func (h *IP) HeaderLen() int {
+	switch {
+	case h.Src.Is4():
+		return IPv4Len + (len(h.Options)+3)&^3
+	case h.More || h.Offset != 0:
+		return IPv6Len + fragmentLen
+	}
+	return IPv6Len
+}
+
+// BaseLen is the length of a header of a's family, without options.
+func BaseLen(a netip.Addr) int {
+	if a.Is4() {
+		return IPv4Len
+	}
+	return IPv6Len
+}
+
+// Put writes the header in the form of its source's family, in front of
+// payloadLen bytes, and returns its length. The caller sees to it that the
+// addresses are of one family, that Offset is a multiple of 8, that there are at
+// most 40 bytes of options and that all fits into 65535 bytes.
+func (h *IP) Put(b []byte, payloadLen int) (headerLen int) {
+	if h.Src.Is4() {
+		return h.PutIPv4(b, payloadLen)
+	}
+	return h.putIPv6(b, payloadLen)
+}
+
+// ParseQuote reads the datagram that an ICMP error of either family quotes.
+func ParseQuote(b []byte) (h IP, payload []byte, err error) {
+	if len(b) > 0 && b[0]>>4 == 6 {
+		return ParseIPv6Quote(b)
+	}
+	return ParseIPv4Quote(b)
 }

@@ -86,10 +86,6 @@ func (h *IP) getIPv4(b []byte) {
 	}
 }
 
-// HeaderLen is the length of the header that PutIPv4 writes: options
-// are padded to 4 bytes.
-func (h *IP) HeaderLen() int { return IPv4Len + (len(h.Options)+3)&^3 }
-
 // PutIPv4 writes the header, its checksum included, in front of payloadLen
 // bytes, and returns its length. The caller sees to it that the addresses are
 // IPv4, that Offset is a multiple of 8, that there are at most 40 bytes of

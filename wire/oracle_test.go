@@ -38,11 +38,13 @@ func decode(t *testing.T, b []byte, first gopacket.LayerType) gopacket.Packet {
 	if e := p.ErrorLayer(); e != nil {
 		t.Fatalf("gopacket cannot decode %x: %v", b, e.Error())
 	}
-	if l, ok := p.TransportLayer().(interface {
-		SetNetworkLayerForChecksum(gopacket.NetworkLayer) error
-	}); ok {
-		if err := l.SetNetworkLayerForChecksum(p.NetworkLayer()); err != nil {
-			t.Fatal(err)
+	for _, l := range p.Layers() {
+		if l, ok := l.(interface {
+			SetNetworkLayerForChecksum(gopacket.NetworkLayer) error
+		}); ok {
+			if err := l.SetNetworkLayerForChecksum(p.NetworkLayer()); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	err, wrong := p.VerifyChecksums()
