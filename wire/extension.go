@@ -132,7 +132,7 @@ func (h *IP) fragmented(c *Chain) Problem {
 const (
 	optPad1        = 0
 	optPadN        = 1
-	OptRouterAlert = 5 // RFC 2711: nothing to do for a host
+	optRouterAlert = 5 // RFC 2711: nothing to do for a host
 
 	actionMask   = 3 << 6
 	actionSkip   = 0 << 6

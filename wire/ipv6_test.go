@@ -136,7 +136,7 @@ func TestWalk(t *testing.T) {
 }
 
 func FuzzIPv6(f *testing.F) {
-	f.Add(datagram6(IP{Proto: HopByHop, TTL: 1}, append(RouterAlert[:], 130, 0, 0, 0, 0, 0, 0, 0)))
+	f.Add(datagram6(IP{Proto: HopByHop, TTL: 1}, append(AlertRouters[:], 130, 0, 0, 0, 0, 0, 0, 0)))
 	f.Add(datagram6(IP{Proto: UDP, ID: 5, Offset: 16, More: true}, make([]byte, 16)))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		h, payload, err := ParseIPv6(b)

@@ -76,6 +76,6 @@ func ParseMLDReport(h ICMPHeader, b []byte) (records []MLDRecord, err error) {
 	return records, nil
 }
 
-// RouterAlert is the hop-by-hop header that messages of multicast listeners have,
+// AlertRouters is the hop-by-hop header that messages of multicast listeners have,
 // so that routers look at them (RFC 3810 §5, RFC 2711): the option, padded.
-var RouterAlert = [8]byte{byte(ICMPv6), 0, OptRouterAlert, 2, 0, 0, optPadN, 0}
+var AlertRouters = [8]byte{byte(ICMPv6), 0, optRouterAlert, 2, 0, 0, optPadN, 0}
