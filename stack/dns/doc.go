@@ -29,6 +29,6 @@
 // (write xn--...); multicast DNS; the sorting of addresses by RFC 6724, which
 // needs to know our own.
 //
-// Reading order: config.go, resolver.go, flight.go, exchange.go, message.go,
+// Reading order: config.go, resolver.go, flight.go, servers.go, exchange.go, message.go,
 // chain.go, cache.go; ndb.go, cs.go, csndb.go and query.go are the files.
 package dns

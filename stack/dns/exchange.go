@@ -1,7 +1,7 @@
 package dns
 
-// One question and the servers: who is asked, in which order, how often; over
-// UDP and, when that is not enough, TCP. Called by the flights.
+// One question to one server: over UDP and, when that is not enough, TCP. servers.go
+// calls it.
 
 import (
 	"context"
@@ -11,22 +11,14 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"slices"
 	"syscall"
-	"time"
 
 	msg "github.com/miekg/dns"
-
-	"slashnet/stack/neterr"
 )
 
-const (
-	// A server that was silent is asked after the others for so long.
-	holdDown = 30 * time.Second
-	// maxLies is how many datagrams that are not the answer one question bears
-	// with: somebody is guessing, and over TCP he cannot (RFC 5452 §9.2).
-	maxLies = 16
-)
+// maxLies is how many datagrams that are not the answer one question bears with:
+// somebody is guessing, and over TCP he cannot (RFC 5452 §9.2).
+const maxLies = 16
 
 var (
 	errNotThisWay = errors.New("to be asked over TCP")
@@ -37,86 +29,6 @@ var (
 type refusal string
 
 func (r refusal) Error() string { return string(r) }
-
-// ask puts a question to the servers, one at a time, until one answers. One that
-// says it cannot is not asked again; one that is silent is.
-func (r *Resolver) ask(ctx context.Context, cfg *Config, q question) (*msg.Msg, error) {
-	servers := r.order(cfg)
-	var said error // by the last that will not be asked again
-	for range cfg.Attempts {
-		for i := 0; i < len(servers); {
-			m, err := r.exchange(ctx, cfg, servers[i], q)
-			if ctx.Err() != nil {
-				return nil, outOfTime(ctx, q)
-			}
-			if errors.Is(err, syscall.ENFILE) {
-				return nil, fmt.Errorf("no server asked about %q: %w", plain(q.name), err) // our limit, not their fault
-			}
-			r.heard(servers[i], err)
-			if err == nil {
-				return m, nil
-			}
-			if err == errSilent {
-				i++
-				continue
-			}
-			said = neterr.NameFailure.With("%q: %v: %v", plain(q.name), servers[i], err)
-			servers = slices.Delete(servers, i, i+1)
-		}
-	}
-	if said != nil {
-		return nil, said
-	}
-	return nil, neterr.NameTimeout.With("%q: %v silent, asked %d times", plain(q.name), servers, cfg.Attempts)
-}
-
-// outOfTime is why a flight ended before it knew.
-func outOfTime(ctx context.Context, q question) error {
-	if ctx.Err() == context.DeadlineExceeded {
-		return neterr.NameTimeout.With("%q: none for %v", plain(q.name), maxFlight)
-	}
-	return neterr.ShuttingDown // or nobody is left to be told
-}
-
-// order is the servers in the order they are asked: rotated if that is wanted,
-// and those that were silent lately behind.
-func (r *Resolver) order(cfg *Config) []netip.AddrPort {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	servers := slices.Clone(cfg.Servers)
-	if n := len(servers); cfg.Rotate && n > 0 {
-		r.turn = (r.turn + 1) % n
-		servers = append(servers[r.turn:], servers[:r.turn]...)
-	}
-	now := time.Now()
-	slices.SortStableFunc(servers, func(a, b netip.AddrPort) int {
-		silentA, silentB := now.Before(r.silent[a]), now.Before(r.silent[b])
-		switch {
-		case silentA == silentB:
-			return 0
-		case silentA:
-			return 1
-		}
-		return -1
-	})
-	return servers
-}
-
-// heard notes whether a server can be reached.
-func (r *Resolver) heard(server netip.AddrPort, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if err == nil || errors.As(err, new(refusal)) {
-		delete(r.silent, server)
-		return
-	}
-	if slices.Contains(r.cfg.Servers, server) {
-		r.silent[server] = time.Now().Add(holdDown)
-	}
-	if err == errSilent {
-		r.stats.Silent.Add(1)
-	}
-}
 
 // exchange puts a question to one server.
 func (r *Resolver) exchange(ctx context.Context, cfg *Config, server netip.AddrPort, q question) (*msg.Msg, error) {

@@ -322,13 +322,15 @@ func TestNoServers(t *testing.T) {
 }
 
 // TestRotation: a dead server costs the first asker its timeouts, not the others.
+// TestRotation: a server that is silent costs its head start once, and comes last for
+// a while.
 func TestRotation(t *testing.T) {
-	in(t, Config{Servers: []netip.AddrPort{first, second}, Timeout: time.Second}, func(t *testing.T, w *world) {
+	in(t, Config{Servers: []netip.AddrPort{first, second}}, func(t *testing.T, w *world) {
 		dead := w.serve(first, silent)
 		alive := w.serve(second, says(t, "@ 60 IN A 192.0.2.1"))
 		begin := time.Now()
 		w.found("a.example.org", "192.0.2.1")
-		if took := time.Since(begin); took != time.Second {
+		if took := time.Since(begin); took != headStart {
 			t.Errorf("took %v", took)
 		}
 		begin = time.Now()
@@ -339,9 +341,53 @@ func TestRotation(t *testing.T) {
 		if n, m := len(dead.questions()), len(alive.questions()); n != 1 || m != 2 {
 			t.Errorf("%d and %d questions", n, m)
 		}
+		w.counts("Silent", &w.stats.Silent, 1)
 		time.Sleep(holdDown)
 		dead.change(says(t, "@ 60 IN A 192.0.2.2"))
 		w.found("c.example.org", "192.0.2.2") // the first again
+	})
+}
+
+// TestSlowServer: the first one's answer counts, too, while the second is asked; and
+// of two that are slow, neither is lost.
+func TestSlowServer(t *testing.T) {
+	for name, test := range map[string]struct {
+		first, second time.Duration
+		want          string
+		took          time.Duration
+	}{
+		"the first":          {headStart + 100*time.Millisecond, 200 * time.Millisecond, "192.0.2.1", headStart + 100*time.Millisecond},
+		"the second":         {headStart + 200*time.Millisecond, 100 * time.Millisecond, "192.0.2.2", headStart + 100*time.Millisecond},
+		"the first, alone":   {time.Second, time.Hour, "192.0.2.1", time.Second},
+		"within a headstart": {headStart - time.Millisecond, 0, "192.0.2.1", headStart - time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in(t, Config{Servers: []netip.AddrPort{first, second}}, func(t *testing.T, w *world) {
+				w.serve(first, after(test.first, says(t, "@ 60 IN A 192.0.2.1")))
+				w.serve(second, after(test.second, says(t, "@ 60 IN A 192.0.2.2")))
+				begin := time.Now()
+				w.found("www.example.org", test.want)
+				if took := time.Since(begin); took != test.took {
+					t.Errorf("took %v, want %v", took, test.took)
+				}
+			})
+		})
+	}
+}
+
+// TestAllSilent: servers are silent beside each other, and each is asked as often as
+// it is to be.
+func TestAllSilent(t *testing.T) {
+	in(t, Config{Servers: []netip.AddrPort{first, second}}, func(t *testing.T, w *world) {
+		a, b := w.serve(first, silent), w.serve(second, silent)
+		begin := time.Now()
+		words := w.failed("www.example.org", neterr.NameTimeout)
+		if took := time.Since(begin); took != defaultAttempts*(defaultTimeout+headStart) || len(a.questions()) != 3 || len(b.questions()) != 3 {
+			t.Errorf("%v, %d and %d questions", took, len(a.questions()), len(b.questions()))
+		}
+		if !strings.Contains(words, "[10.0.0.2:53 10.0.0.3:53] silent, asked 3 times") {
+			t.Error(words)
+		}
 	})
 }
 
