@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"slashnet/stack/neterr"
@@ -22,6 +23,7 @@ type attempt struct {
 	user   User
 	bound  netip.AddrPort     // our end, as asked for
 	hosts  []netip.Addr       // still to be tried
+	tried  []string           // those that failed, and how
 	cancel context.CancelFunc // of the look-up; nil when it is over
 }
 
@@ -121,7 +123,7 @@ func (c *Conv) tryNext() (err error) {
 		remote := netip.AddrPortFrom(a.hosts[0], a.target.port)
 		a.hosts = a.hosts[1:]
 		was := c.bound
-		c.bound = a.bound
+		c.bound, err = a.bound, nil
 		if a.target.reserved {
 			c.bound, err = c.reservedPort(a.user, remote)
 		}
@@ -132,18 +134,46 @@ func (c *Conv) tryNext() (err error) {
 		if err == nil {
 			return nil
 		}
+		a.failed(remote.Addr(), err)
 	}
 	return err
+}
+
+// failed notes an address that was tried in vain.
+func (a *attempt) failed(addr netip.Addr, err error) {
+	a.tried = append(a.tried, fmt.Sprintf("%v: %v", addr, err))
+}
+
+// maxTried is how many addresses an error tells of.
+const maxTried = 4
+
+// all is the error of the last address, with what the others said if there were any.
+func (a *attempt) all(err error) error {
+	n := len(a.tried) - 1
+	if err == nil || n < 1 {
+		return err
+	}
+	told := a.tried[max(0, n-maxTried):n]
+	return fmt.Errorf("%w; before it %d in vain: %s", err, n, strings.Join(told, ", "))
 }
 
 // attemptFailed is told that the address under way does not answer; the next one
 // is tried, or the conversation is as it was before.
 func (c *Conv) attemptFailed(err error) {
-	for c.attempt != nil && len(c.attempt.hosts) > 0 {
-		if c.tryNext() == nil {
-			return
+	if a := c.attempt; a != nil {
+		a.failed(c.remote.Addr(), err)
+		if len(a.hosts) > 0 {
+			if err = c.tryNext(); err == nil {
+				return
+			}
 		}
+		err = a.all(err)
 	}
+	c.giveUp(err)
+}
+
+// giveUp ends an attempt that has failed.
+func (c *Conv) giveUp(err error) {
 	c.connectErr = err
 	c.local, c.remote = netip.AddrPort{}, netip.AddrPort{}
 	if c.attempt != nil {
@@ -221,11 +251,10 @@ func (s *Stack) found(c *Conv, a *attempt, addrs []netip.Addr, err error) {
 		err = neterr.UnknownName.With("%q has no IPv4 address", a.target.host)
 	}
 	if err == nil {
-		err = c.tryNext()
+		err = a.all(c.tryNext())
 	}
 	if err != nil {
-		a.hosts = nil
-		c.attemptFailed(err)
+		c.giveUp(err)
 	}
 	s.touch(c)
 }

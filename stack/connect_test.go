@@ -76,6 +76,36 @@ func TestConnectByName(t *testing.T) {
 	})
 }
 
+// Where no address answers, the words tell of all that were tried.
+func TestConnectTellsWhatWasTried(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, _ := named(t, func(_ context.Context, name string) ([]netip.Addr, error) {
+			var all []netip.Addr
+			for _, addr := range strings.Split(name, "-") {
+				all = append(all, netip.MustParseAddr(addr[1:]))
+			}
+			return all, nil
+		})
+		for _, test := range []struct {
+			hosts, want string
+			errno       syscall.Errno
+		}{
+			{"x10.0.0.2", "connection refused", syscall.ECONNREFUSED},
+			{"x10.0.0.9-x10.9.9.9-x10.0.0.2", "connection refused; before it 2 in vain: 10.0.0.9: host unreachable: neighbour 10.0.0.9 does not answer, " +
+				"10.9.9.9: no route: to 10.9.9.9: add one to iproute", syscall.ECONNREFUSED},
+			{"x10.0.0.2-x10.9.9.9", "no route: to 10.9.9.9: add one to iproute; before it 1 in vain: 10.0.0.2: connection refused", syscall.ENETUNREACH},
+			{"x10.9.9.8-x10.9.9.9", "no route: to 10.9.9.9: add one to iproute; before it 1 in vain: 10.9.9.8: no route: to 10.9.9.8: add one to iproute", syscall.ENETUNREACH},
+		} {
+			c := clone(t, a, wire.TCP)
+			err := ctl(t, c, "connect "+test.hosts+":81")
+			if got, want := strings.TrimSuffix(c.ErrText(), "\n"), "connect "+test.hosts+":81: "+test.want; got != want || !errors.Is(err, test.errno) {
+				t.Errorf("%s: %v\n%q, want\n%q", test.hosts, err, got, want)
+			}
+			c.Drop()
+		}
+	})
+}
+
 // A resolver that hangs delays its asker only, is said to by why, is joined by
 // the same line, and ends with an interruption, a hangup, or the stack.
 func TestResolverThatHangs(t *testing.T) {
