@@ -43,6 +43,10 @@ type Config struct {
 	// copied into a queue. The stack puts its pool here.
 	Alloc func(n int) *wire.Buf
 
+	// Spare is how much more memory the connections of the view may hold together;
+	// nil: as much as they like. Each tells by Charge what it holds.
+	Spare func() int
+
 	// Counters are those of the view.
 	Counters *Counters
 }
@@ -108,6 +112,7 @@ type Counters struct {
 
 	OutOfOrder      uint64 // segments kept for later
 	OutOfOrderDrops uint64 // those that found no room
+	NoMemory        uint64 // segments in order that the view had no memory for: the peer sends them again
 	Duplicates      uint64 // segments dropped: all of it was there already
 	OutsideWindow   uint64 // dropped: beyond the window
 	TrimmedBytes    uint64 // bytes cut off segments that reached beyond the window

@@ -20,9 +20,11 @@ type Conn struct {
 	recvSpace
 	agreed
 
-	sendq  sendq
-	recvq  recvq
-	flight flight
+	sendq    sendq
+	recvq    recvq
+	flight   flight
+	charged  int  // of Memory, as the view knows
+	squeezed bool // the window is shut, as the view has no memory
 
 	// Loss and congestion: loss.go, ack.go.
 	rtt      rtt

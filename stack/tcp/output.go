@@ -118,7 +118,7 @@ func (c *Conn) windowUpdateDue() bool {
 
 // free is how much the receive queue takes, bytes behind holes included.
 func (c *Conn) free() int {
-	return max(c.rcvBuf()-c.recvq.held-c.recvq.extra, 0)
+	return max(min(c.rcvBuf()-c.recvq.held-c.recvq.extra, c.share(c.recvq.memory)), 0)
 }
 
 // window moves the right edge of our window, and gives the field for the header.
@@ -139,6 +139,9 @@ func (c *Conn) window(syn bool) uint16 {
 		field++ // rounding down would move it left
 	}
 	c.adv = c.rcvNxt + wire.Seq(field<<c.rcvShift)
+	if field == 0 && c.rcvBuf()-c.recvq.held-c.recvq.extra >= min(c.ownMSS, c.rcvBuf()/2) {
+		c.squeezed = true // it is not our queue that is full
+	}
 	return uint16(field)
 }
 

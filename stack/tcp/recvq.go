@@ -19,6 +19,14 @@ type run struct {
 	b     []byte
 	buf   *wire.Buf
 	extra int
+	pack  *pack // that buf is the block of; nil: buf came with the segment
+}
+
+// A pack is a block that small payloads are copied into.
+type pack struct {
+	buf  *wire.Buf
+	used int // bytes
+	runs int // that lie in it
 }
 
 // extends reports whether r continues a in a shared block: there capacities
@@ -42,9 +50,10 @@ type recvq struct {
 	behind int        // bytes late
 	held   int        // memory of what is ready
 	extra  int        // memory of what is late, beyond its bytes
+	memory int        // of all blocks, whole
 
-	pack *wire.Buf // the block that small payloads are copied into
-	used int       // of pack
+	pack  *pack // that the next small payload is copied into
+	empty *pack // one without a block, for the next
 }
 
 // maxLate bounds the runs behind holes, so that one-byte segments cannot make
@@ -54,20 +63,62 @@ const maxLate = 4096
 // lateCost is what a late run is charged beside its bytes: its place in the list.
 const lateCost = 64
 
-// keep makes a run of b, which lies in buf: taken as it is or copied.
-func (q *recvq) keep(b []byte, buf *wire.Buf, alloc func(int) *wire.Buf) run {
-	if buf != nil && 2*len(b) >= cap(buf.B) {
+// keep makes a run of b, which lies in buf: taken as it is or copied. False: that
+// takes more than spare bytes of memory.
+func (q *recvq) keep(b []byte, buf *wire.Buf, spare int, alloc func(int) *wire.Buf) (run, bool) {
+	if buf != nil && 2*len(b) >= cap(buf.B) && cap(buf.B) <= spare {
 		buf.Hold()
-		return run{b: b[:len(b):len(b)], buf: buf, extra: cap(buf.B) - len(b)}
+		q.memory += cap(buf.B)
+		return run{b: b[:len(b):len(b)], buf: buf, extra: cap(buf.B) - len(b)}, true
 	}
-	if q.pack == nil || len(q.pack.B)-q.used < len(b) {
-		q.pack.Release()
-		q.pack, q.used = alloc(blockSize(len(b), q.unread+q.behind)), 0
+	if q.pack == nil || len(q.pack.buf.B)-q.pack.used < len(b) {
+		size := fitted(blockSize(len(b), q.unread+q.behind), len(b), spare)
+		if size == 0 {
+			return run{}, false
+		}
+		q.unpack()
+		q.pack, q.empty = q.empty, nil
+		if q.pack == nil {
+			q.pack = new(pack)
+		}
+		q.pack.buf = alloc(size)
+		q.memory += cap(q.pack.buf.B)
 	}
-	at := q.used
-	q.used += copy(q.pack.B[at:], b)
-	q.pack.Hold()
-	return run{b: q.pack.B[at:q.used], buf: q.pack}
+	p := q.pack
+	at := p.used
+	p.used += copy(p.buf.B[at:], b)
+	p.runs++
+	p.buf.Hold()
+	return run{b: p.buf.B[at:p.used], buf: p.buf, pack: p}, true
+}
+
+// unpack lets go of the block that small payloads are copied into. It stays until
+// the last run in it has gone.
+func (q *recvq) unpack() {
+	if p := q.pack; p != nil {
+		q.pack = nil
+		p.buf.Release()
+		q.spent(p)
+	}
+}
+
+// gone notes that a run is no longer queued.
+func (q *recvq) gone(r *run) {
+	if r.pack == nil {
+		q.memory -= cap(r.buf.B)
+		return
+	}
+	r.pack.runs--
+	q.spent(r.pack)
+}
+
+// spent notes a block that nothing lies in any more.
+func (q *recvq) spent(p *pack) {
+	if p.runs == 0 && p != q.pack {
+		q.memory -= cap(p.buf.B)
+		*p = pack{}
+		q.empty = p
+	}
 }
 
 // append adds a run to what is ready.
@@ -78,6 +129,7 @@ func (q *recvq) append(r run) {
 		if last := q.ready.last(); r.extends(last) {
 			last.b = last.b[:len(last.b)+len(r.b)]
 			last.extra += r.extra
+			q.gone(&r)
 			r.buf.Release()
 			return
 		}
@@ -87,8 +139,9 @@ func (q *recvq) append(r run) {
 
 // stash keeps the bytes b, which begin at seq, behind a hole. Bytes that are
 // there already stay as they are. It reports whether there was room for all;
-// limit is the memory that late runs may hold.
-func (q *recvq) stash(seq wire.Seq, b []byte, buf *wire.Buf, limit int, alloc func(int) *wire.Buf) bool {
+// limit is what late runs may hold, spare how much memory may be added.
+func (q *recvq) stash(seq wire.Seq, b []byte, buf *wire.Buf, limit, spare int, alloc func(int) *wire.Buf) bool {
+	spare += q.memory
 	for len(b) > 0 {
 		n, i := len(b), q.find(seq)
 		if i < q.late.len() {
@@ -103,7 +156,11 @@ func (q *recvq) stash(seq wire.Seq, b []byte, buf *wire.Buf, limit int, alloc fu
 		if q.late.len() >= maxLate || q.behind+q.extra+n+lateCost > limit {
 			return false
 		}
-		q.place(i, late{seq, q.keep(b[:n], buf, alloc)})
+		r, ok := q.keep(b[:n], buf, spare-q.memory, alloc)
+		if !ok {
+			return false
+		}
+		q.place(i, late{seq, r})
 		b, seq = b[n:], seq+wire.Seq(n)
 	}
 	return true
@@ -125,6 +182,7 @@ func (q *recvq) place(i int, l late) {
 		if prev := q.late.at(i - 1); prev.end() == l.seq && l.extends(&prev.run) {
 			prev.b = prev.b[:len(prev.b)+len(l.b)]
 			prev.run.extra += l.run.extra
+			q.gone(&l.run)
 			l.buf.Release()
 			return
 		}
@@ -141,6 +199,7 @@ func (q *recvq) join(nxt wire.Seq) wire.Seq {
 		q.behind -= len(l.b)
 		q.extra -= l.extra + lateCost
 		if !nxt.Less(l.end()) {
+			q.gone(&l.run)
 			l.buf.Release()
 			continue
 		}
@@ -179,6 +238,7 @@ func (q *recvq) take(max int, into []wire.Chunk) []wire.Chunk {
 			break
 		}
 		q.held -= r.extra
+		q.gone(r)
 		q.ready.pop()
 	}
 	q.settle()
@@ -216,6 +276,7 @@ func (q *recvq) drop(n int) {
 		n -= m
 		if len(r.b) == 0 {
 			q.held -= r.extra
+			q.gone(r)
 			r.buf.Release()
 			q.ready.pop()
 		}
@@ -226,8 +287,7 @@ func (q *recvq) drop(n int) {
 // settle lets the shared block go when nothing is queued.
 func (q *recvq) settle() {
 	if q.unread == 0 && q.behind == 0 {
-		q.pack.Release()
-		q.pack, q.used = nil, 0
+		q.unpack()
 	}
 }
 
@@ -235,6 +295,7 @@ func (q *recvq) settle() {
 func (q *recvq) forget() {
 	for q.late.len() > 0 {
 		l := q.late.pop()
+		q.gone(&l.run)
 		l.buf.Release()
 	}
 	q.behind, q.extra = 0, 0

@@ -23,6 +23,7 @@ type sendq struct {
 	blocks     fifo[block]
 	start, end wire.Seq // of the first byte kept and of the next one written
 	waste      int      // of all blocks
+	memory     int      // of all blocks, whole
 }
 
 // Copied writes share blocks: the first of them small, since most messages
@@ -44,24 +45,48 @@ func blockSize(n, waiting int) int {
 	return size
 }
 
-// copy appends a copy of b.
-func (q *sendq) copy(b []byte, alloc func(int) *wire.Buf) {
+// fitted is a block size that spare bytes of memory have room for, 0 if no block
+// of at least n bytes has.
+func fitted(size, n, spare int) int {
+	for size > spare && size/2 >= max(n, minBlock) {
+		size /= 2
+	}
+	if size > spare {
+		return 0
+	}
+	return size
+}
+
+// slack is what the last block still takes.
+func (q *sendq) slack() int {
+	if q.blocks.len() == 0 {
+		return 0
+	}
+	last := q.blocks.last()
+	return cap(last.b) - len(last.b)
+}
+
+// copy appends a copy of b, as much of it as there is memory for, and returns how
+// much.
+func (q *sendq) copy(b []byte, spare int, alloc func(int) *wire.Buf) int {
+	all := len(b)
 	for len(b) > 0 {
-		room := 0
-		if q.blocks.len() > 0 {
-			last := q.blocks.last()
-			room = cap(last.b) - len(last.b)
-		}
-		if room == 0 {
-			buf := alloc(blockSize(len(b), q.len()))
+		if q.slack() == 0 {
+			size := fitted(blockSize(len(b), q.len()), 0, spare)
+			if size == 0 {
+				break
+			}
+			buf := alloc(size)
 			q.blocks.push(block{seq: q.end, b: buf.B[:0], buf: buf})
-			room = cap(buf.B)
+			q.memory += cap(buf.B)
+			spare -= cap(buf.B)
 		}
-		last, n := q.blocks.last(), min(room, len(b))
+		last, n := q.blocks.last(), min(q.slack(), len(b))
 		last.b = append(last.b, b[:n]...)
 		q.end += wire.Seq(n)
 		b = b[n:]
 	}
+	return all - len(b)
 }
 
 // hand appends b itself and holds the block it lies in.
@@ -70,6 +95,7 @@ func (q *sendq) hand(b []byte, buf *wire.Buf) {
 	waste := cap(buf.B) - len(b)
 	q.blocks.push(block{seq: q.end, b: b[:len(b):len(b)], buf: buf, waste: waste})
 	q.waste += waste
+	q.memory += cap(buf.B)
 	q.end += wire.Seq(len(b))
 }
 
@@ -91,6 +117,7 @@ func (q *sendq) release(seq wire.Seq) {
 			return
 		}
 		q.waste -= b.waste
+		q.memory -= cap(b.buf.B)
 		b.buf.Release()
 		q.blocks.pop()
 	}
@@ -141,5 +168,5 @@ func (q *sendq) free() {
 		q.blocks.at(0).buf.Release()
 		q.blocks.pop()
 	}
-	q.start, q.waste = q.end, 0
+	q.start, q.waste, q.memory = q.end, 0, 0
 }

@@ -48,8 +48,10 @@ func (c *Conn) inOrder(now time.Duration, s *segment) {
 	if n == 0 {
 		return
 	}
+	if !c.keep(s) {
+		return
+	}
 	before := c.rcvNxt
-	c.recvq.append(c.recvq.keep(s.payload, s.buf, c.cfg.Alloc))
 	c.rcvNxt += wire.Seq(n)
 	if c.recvq.late.len() > 0 || c.nsacks > 0 {
 		// a hole was filled, or a part of one: RFC 5681 §4.2
@@ -84,7 +86,7 @@ func (c *Conn) outOfOrder(s *segment) {
 	left, right := s.seq, s.seq+wire.Seq(len(s.payload))
 	behind := c.recvq.behind
 	// Late runs may hold as much memory beside their bytes as those that are ready.
-	ok := c.recvq.stash(left, s.payload, s.buf, 2*c.rcvBuf(), c.cfg.Alloc)
+	ok := c.recvq.stash(left, s.payload, s.buf, 2*c.rcvBuf(), c.share(c.recvq.memory), c.cfg.Alloc)
 	switch {
 	case !ok:
 		c.cfg.Counters.OutOfOrderDrops++

@@ -24,14 +24,14 @@ func (c *Conn) writable() bool {
 	return false
 }
 
-// Write queues a copy of as much of b as there is room for, and returns how much.
+// Write queues a copy of as much of b as there is room and memory for, and returns
+// how much.
 func (c *Conn) Write(now time.Duration, b []byte) int {
 	n := min(len(b), c.Room())
 	if n <= 0 || !c.writable() {
 		return 0
 	}
-	c.sendq.copy(b[:n], c.cfg.Alloc)
-	return n
+	return c.sendq.copy(b[:n], c.share(c.sendq.memory), c.cfg.Alloc)
 }
 
 // WriteBuf queues b, which lies in buf, without copying it: buf is held until
@@ -39,16 +39,16 @@ func (c *Conn) Write(now time.Duration, b []byte) int {
 // there was any room before, so the queue may pass its limit by one write; else
 // nothing is. A caller that withholds its reply while Room is negative bounds
 // the queue. When blocks that are much larger than what was written of them pile
-// up, WriteBuf copies after all.
+// up, or memory is short, WriteBuf copies after all, as much as Write would.
 func (c *Conn) WriteBuf(now time.Duration, b []byte, buf *wire.Buf) int {
 	if len(b) == 0 || c.Room() <= 0 || !c.writable() {
 		return 0
 	}
-	if buf == nil || c.sendq.waste+cap(buf.B)-len(b) > 2*c.sndBuf() {
-		c.sendq.copy(b, c.cfg.Alloc)
-	} else {
-		c.sendq.hand(b, buf)
+	share := c.share(c.sendq.memory)
+	if buf == nil || c.sendq.waste+cap(buf.B)-len(b) > 2*c.sndBuf() || cap(buf.B) > share {
+		return c.sendq.copy(b, share, c.cfg.Alloc)
 	}
+	c.sendq.hand(b, buf)
 	return len(b)
 }
 

@@ -262,6 +262,38 @@ func (w *world) check(e *end) {
 	if behind != c.recvq.behind {
 		fail("late %d, counted %d", c.recvq.behind, behind)
 	}
+	if held := heldBy(c); held != c.Memory() {
+		fail("holds %d bytes of memory, counted %d", held, c.Memory())
+	}
+}
+
+// heldBy adds up the blocks in the queues of c.
+func heldBy(c *Conn) int {
+	held := c.recvq.late.len() * lateCost
+	for _, b := range c.sendq.blocks.all() {
+		held += cap(b.buf.B)
+	}
+	packs := map[*pack]bool{}
+	count := func(r *run) {
+		if r.pack == nil {
+			held += cap(r.buf.B)
+		} else {
+			packs[r.pack] = true
+		}
+	}
+	for i := range c.recvq.ready.all() {
+		count(c.recvq.ready.at(i))
+	}
+	for i := range c.recvq.late.all() {
+		count(&c.recvq.late.at(i).run)
+	}
+	if c.recvq.pack != nil {
+		packs[c.recvq.pack] = true
+	}
+	for p := range packs {
+		held += cap(p.buf.B)
+	}
+	return held
 }
 
 // checkEdge sees that the right edge that e advertises never moves left.
