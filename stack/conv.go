@@ -77,6 +77,7 @@ type Conv struct {
 	tcb       *tcp.Conn
 	opts      tcpOptions
 	starved   bool // waits for room in its interface's queue
+	squeezed  bool // waits for memory to open its window
 	datagrams datagramQueue
 	ping      *pinger
 	settled   tcp.State // as of the last settle, to see changes

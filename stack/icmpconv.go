@@ -90,7 +90,7 @@ func (s *Stack) icmpToConv(p *packet, h wire.ICMPHeader) {
 		return
 	}
 	whole := append(append(make([]byte, 0, len(p.header)+len(p.payload)), p.header[:wire.IPv4Len]...), p.payload...)
-	if !c.datagrams.push(datagram{data: whole}, s.knobs.udpRcvBuf) {
+	if !c.enqueue(datagram{data: whole}, s.knobs.udpRcvBuf) {
 		p.in.drops.add(dropPingQueue)
 		return
 	}
@@ -221,7 +221,7 @@ func (s *Stack) pong(c *Conv, p *packet, seq uint16) {
 
 // pingLine gives the reader a line, seq ttl time, or seq and what went wrong.
 func (c *Conv) pingLine(text string) {
-	c.datagrams.push(datagram{data: []byte(text)}, c.stack.knobs.udpRcvBuf)
+	c.enqueue(datagram{data: []byte(text)}, c.stack.knobs.udpRcvBuf)
 	c.changed = c.stack.now
 	c.stack.touch(c)
 }

@@ -30,7 +30,7 @@ type Knobs struct {
 	cookies        cookieUse
 	keep           time.Duration
 
-	maxConvs, maxDetached, maxOps, maxMemory int
+	maxConvs, maxDetached, maxOps, maxHandles, maxMemory int
 }
 
 // arpPending is how many frames wait for one neighbour: the fragments of a
@@ -48,7 +48,7 @@ func defaultKnobs() Knobs {
 		cookies:   cookiesAuto,
 		keep:      time.Hour,
 		// The caps of a stack: beyond them ENFILE or ENOBUFS.
-		maxConvs: 200_000, maxDetached: 50_000, maxOps: 100_000, maxMemory: 256 << 20,
+		maxConvs: 200_000, maxDetached: 50_000, maxOps: 100_000, maxHandles: 50_000, maxMemory: 256 << 20,
 	}
 	k.arp.MaxPending = arpPending
 	return k
@@ -98,6 +98,7 @@ var knobTable = []knob{
 	number("limit.conversations", 1, 1<<27, func(k *Knobs) *int { return &k.maxConvs }),
 	number("limit.detached", 1, 1<<27, func(k *Knobs) *int { return &k.maxDetached }),
 	number("limit.operations", 1, 1<<27, func(k *Knobs) *int { return &k.maxOps }),
+	number("limit.handles", 1, 1<<27, func(k *Knobs) *int { return &k.maxHandles }),
 	size("limit.memory", 1<<20, 1<<40, func(k *Knobs) *int { return &k.maxMemory }),
 }
 

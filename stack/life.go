@@ -56,15 +56,23 @@ func (s *Stack) touch(c *Conv) {
 // settle brings everything that was touched to rest: operations are retried,
 // segments drained, deadlines filed, watchers told.
 func (s *Stack) settle() {
+	s.settleTouched()
+	if len(s.squeezed) > 0 {
+		s.ease()
+		s.settleTouched()
+	}
+	s.events.settle(s)
+	if s.closing {
+		s.checkQuiet()
+	}
+}
+
+func (s *Stack) settleTouched() {
 	for len(s.dirty) > 0 {
 		n := len(s.dirty) - 1
 		c := s.dirty[n]
 		s.dirty = s.dirty[:n]
 		c.settle()
-	}
-	s.events.settle(s)
-	if s.closing {
-		s.checkQuiet()
 	}
 }
 
@@ -78,6 +86,7 @@ func (c *Conv) settle() {
 		c.note()
 	}
 	c.dirty = false
+	c.charge()
 	c.proto.flush(c)
 	c.settleLife()
 	if !c.freed {
@@ -139,6 +148,8 @@ func (c *Conv) free() {
 		c.hangup(neterr.Aborted)
 	}
 	lingers := c.proto.free(c)
+	c.datagrams = datagramQueue{charged: c.datagrams.charged}
+	c.charge()
 	if lingers {
 		c.unlinked = true
 		c.proto.remove(c)

@@ -24,7 +24,7 @@ type measurement struct {
 	counts Counters
 	reasm  reasm.Stats
 	usage  usage
-	limit  int
+	shares []share
 	timers int
 	states []stateCount
 	ifaces []ifaceCount
@@ -43,7 +43,7 @@ type ifaceCount struct {
 }
 
 func (s *Stack) measure() measurement {
-	m := measurement{counts: s.counts, reasm: s.reasm.Stats(), usage: s.usage, limit: s.knobs.maxConvs, timers: len(s.timers)}
+	m := measurement{counts: s.counts, reasm: s.reasm.Stats(), usage: s.usage, shares: s.shares(), timers: len(s.timers)}
 	for _, pr := range s.protos {
 		for _, state := range slices.Sorted(maps.Keys(pr.states)) {
 			m.states = append(m.states, stateCount{pr.name, state, pr.states[state]})
@@ -88,9 +88,15 @@ func (s *Stack) MetricsText() string {
 	for _, c := range m.states {
 		e.sample(fmt.Sprintf("proto=%q,state=%q", c.proto, c.state), c.n)
 	}
-	e.gauge("conversations_limit", "The knob limit.conversations.", m.limit)
 	e.gauge("operations", "Operations that wait.", m.usage.ops)
-	e.gauge("operations_bytes", "Bytes that they hold.", m.usage.memory)
+	e.family("used", "gauge", "What is in use of each limit.")
+	for _, l := range m.shares {
+		e.sample(fmt.Sprintf("limit=%q", l.name), l.used)
+	}
+	e.family("limit", "gauge", "The knobs named limit.")
+	for _, l := range m.shares {
+		e.sample(fmt.Sprintf("limit=%q", l.name), l.limit)
+	}
 	e.gauge("timers", "Timers that run.", m.timers)
 	return e.String()
 }

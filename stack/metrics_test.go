@@ -79,7 +79,7 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("%s%v is %v, want %v", m.name, m.labels, got, m.want)
 		}
 	}
-	for _, name := range []string{"rx_done_total", "process_goroutines", "process_heap_bytes", "timers", "conversations_limit", "ip_in_receives_total"} {
+	for _, name := range []string{"rx_done_total", "process_goroutines", "process_heap_bytes", "timers", "limit", "ip_in_receives_total"} {
 		if value(t, families, name) == 0 {
 			t.Errorf("%s is 0", name)
 		}

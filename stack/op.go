@@ -56,6 +56,7 @@ type Op struct {
 	Answers []string     // OpCS, OpDNS: lines without their newlines
 
 	list       *opList // where it is parked
+	charged    int     // bytes of memory, while it is
 	next, prev *Op
 	timer      timer
 	stack      *Stack
@@ -252,9 +253,8 @@ func (s *Stack) try(op *Op) (done bool) {
 
 // park puts op among those that wait.
 func (s *Stack) park(op *Op) {
-	size := op.held()
-	if !s.usage.parkOp(&s.knobs, size) {
-		s.logf("%d operations wait already, holding %d bytes: one more refused", s.usage.ops, s.usage.memory)
+	if !s.charge(op) {
+		s.logf("%d operations wait already, and %d bytes are held: one more refused", s.usage.ops, s.held())
 		s.giveUp(op, neterr.NoMemory)
 		return
 	}
@@ -278,12 +278,9 @@ func (s *Stack) park(op *Op) {
 // unpark takes op out again.
 func (s *Stack) unpark(op *Op) {
 	op.list.remove(op)
-	s.usage.unparkOp(op.held())
+	s.discharge(op)
 	s.unfile(&op.timer)
 }
-
-// held is the memory that op keeps from others while it is parked.
-func (op *Op) held() int { return len(op.Data) }
 
 // deadline and tick make an Op time out.
 func (op *Op) deadline() (time.Duration, bool) { return op.Deadline, op.Deadline > 0 && op.list != nil }
@@ -321,10 +318,9 @@ func (c *Conv) retry() (again bool) {
 		next := op.next
 		if !waits[op.Kind] {
 			s := c.stack
-			held := op.held()
 			if s.try(op) {
 				op.list.remove(op)
-				s.usage.unparkOp(held)
+				s.discharge(op)
 				s.unfile(&op.timer)
 				again = again || op.Kind == OpCtl
 			} else {

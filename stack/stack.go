@@ -66,6 +66,7 @@ type Stack struct {
 	armed  time.Duration
 
 	dirty      []*Conv // to be settled before the lock is released
+	squeezed   []*Conv // whose windows are shut for want of memory
 	effects    *effects
 	usage      usage
 	log        logRing
@@ -100,6 +101,7 @@ func New(cfg Config) *Stack {
 	s.knobs = defaultKnobs()
 	s.knobs.tcp.Alloc = newBlockPool().get
 	s.knobs.tcp.Counters = &s.counts.TCP
+	s.knobs.tcp.Spare = s.spare
 	s.reasm = reasm.New(&s.knobs.reasm)
 	s.reasmTimer.what = reassembly{s}
 	s.ipID = uint16(s.random.Uint32())

@@ -290,8 +290,11 @@ func (s *Stack) StackStatsText() string {
 	row("rxdone", s.counts.RxDone)
 	row("conversations", s.usage.convs)
 	row("operations", s.usage.ops)
-	row("memory", s.usage.memory)
+	row("memory", s.held())
 	row("timers", len(s.timers))
 	fmt.Fprintf(&b, "reassembly: %+v\n", r)
+	for _, l := range s.shares() {
+		fmt.Fprintln(&b, l)
+	}
 	return b.String()
 }

@@ -50,6 +50,7 @@ func (s *Stack) tcpInput(p *packet) {
 	if c := pr.flows[t]; c != nil {
 		room := c.tcb.Room()
 		c.tcb.Input(s.now, &h, payload, p.buf)
+		c.charge() // now, as the next segment of a batch needs to know
 		// Answers to keep-alives are no traffic: they would keep it for ever.
 		if len(payload) > 0 || c.tcb.Room() != room {
 			c.changed = s.now
@@ -144,8 +145,7 @@ func (s *Stack) tcpClosed(c *Conv) {
 		s.tcpCallDied(c)
 	case c.phase == connecting && !c.closing && !c.unlinked:
 		// A failed connect leaves the conversation as it was.
-		c.tcb.Free()
-		c.tcb = nil
+		s.tcpForget(c)
 		c.attemptFailed(err)
 	case c.phase != hungup:
 		c.setPhase(hungup)

@@ -155,10 +155,18 @@ func (s *Stack) tcpWrite(c *Conv, op *Op) (done bool, err error) {
 	default:
 		n = c.tcb.Write(s.now, rest)
 	}
-	if n > 0 {
+	switch {
+	case n > 0:
 		op.N += n
 		c.changed = s.now
+		c.charge()
 		s.touch(c)
+	case len(rest) > 0 && c.tcb.Queued() == 0 && c.tcb.Cramped():
+		// Nothing of ours is under way whose end would bring memory.
+		if op.N == 0 {
+			err = neterr.NoMemory.With("%d bytes are held, of limit.memory %d", s.held(), s.knobs.maxMemory)
+		}
+		return true, err
 	}
 	done = op.N == len(op.Data) && c.tcb.Room() > 0
 	if done && len(op.Data) >= answerFirst {
@@ -203,9 +211,15 @@ func (s *Stack) tcpFree(c *Conv) (lingers bool) {
 		lingers = true
 	}
 	c.settleAs(tcp.Closed)
-	c.tcb.Free()
-	c.tcb = nil
+	s.tcpForget(c)
 	return lingers
+}
+
+// tcpForget lets go of what the engine holds, and of the engine.
+func (s *Stack) tcpForget(c *Conv) {
+	c.tcb.Free()
+	c.charge()
+	c.tcb = nil
 }
 
 func tcpOver(c *Conv) bool {
@@ -247,7 +261,7 @@ func tcpReady(c *Conv) (r Ready) {
 	if c.tcb.Unread() > 0 || c.tcb.EOF() {
 		r |= ReadyIn
 	}
-	if c.tcb.Room() > 0 {
+	if c.tcb.Room() > 0 && (!c.tcb.Cramped() || c.tcb.Queued() == 0) {
 		r |= ReadyOut
 	}
 	return r

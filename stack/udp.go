@@ -40,21 +40,39 @@ type datagram struct {
 
 // A datagramQueue holds what nobody has read yet.
 type datagramQueue struct {
-	items []datagram
-	bytes int
+	items   []datagram
+	bytes   int
+	charged int // of memory, as the stack knows
 }
 
 // datagramCost is what an entry costs beside its bytes.
 const datagramCost = 128
 
-// push adds a datagram; false: the queue is full.
-func (q *datagramQueue) push(d datagram, limit int) bool {
-	if q.bytes+len(q.items)*datagramCost+len(d.data) > limit && len(q.items) > 0 {
+func (q *datagramQueue) memory() int { return q.bytes + len(q.items)*datagramCost }
+
+// charge is by how much memory has changed since the last charge.
+func (q *datagramQueue) charge() int {
+	n := q.memory() - q.charged
+	q.charged += n
+	return n
+}
+
+// enqueue keeps a datagram for the readers of c; false: the queue is full, or has as
+// much memory as it leaves to all others. An empty one takes any that there is
+// memory for.
+func (c *Conv) enqueue(d datagram, limit int) bool {
+	spare, held, cost := c.stack.spare(), c.datagrams.memory(), datagramCost+len(d.data)
+	if cost > spare || held > 0 && (held+len(d.data) > limit || cost > (spare-held)/2) {
 		return false
 	}
+	c.datagrams.push(d)
+	c.charge()
+	return true
+}
+
+func (q *datagramQueue) push(d datagram) {
 	q.items = append(q.items, d)
 	q.bytes += len(d.data)
-	return true
 }
 
 func (q *datagramQueue) pop() datagram {
@@ -105,7 +123,7 @@ func (s *Stack) udpInput(p *packet) {
 	if c.listener != nil {
 		limit = min(limit, untakenBytes)
 	}
-	if !c.datagrams.push(d, limit) {
+	if !c.enqueue(d, limit) {
 		n.QueueFull++
 		return
 	}
@@ -175,6 +193,7 @@ func readDatagram(c *Conv, op *Op) (done bool, err error) {
 	switch {
 	case len(c.datagrams.items) > 0:
 		d := c.datagrams.pop()
+		c.charge()
 		if c.headers {
 			d.data = append(udpHeader(d), d.data...)
 		}

@@ -241,6 +241,9 @@ func (s *Stack) deliver(p *packet) {
 	pr.input(p)
 }
 
+// reasmCost is what a fragment may cost beside its bytes.
+const reasmCost = 1 << 10
+
 // reassemble adds a fragment; true: p has become the whole datagram.
 func (s *Stack) reassemble(p *packet) bool {
 	s.counts.IP.ReasmReqds++
@@ -248,6 +251,11 @@ func (s *Stack) reassemble(p *packet) bool {
 	var first []byte
 	if p.ip.Offset == 0 {
 		first = p.quote()
+	}
+	if len(p.payload)+len(first)+reasmCost > s.spare() {
+		s.counts.IP.ReasmFails++
+		s.counts.IP.InDiscards++
+		return false
 	}
 	whole, done, _ := s.reasm.Add(s.now, key, p.ip.Offset, p.ip.More, p.payload, first)
 	s.file(&s.reasmTimer)

@@ -46,7 +46,7 @@ func (v *View) shut(ctx context.Context) {
 }
 
 // viewLimits are the knobs that the verb limit sets.
-var viewLimits = []string{"conversations", "detached", "operations", "memory"}
+var viewLimits = []string{"conversations", "detached", "operations", "handles", "memory"}
 
 const viewUsage = "uplink none|routed ADDR/LEN|switch ADDR/LEN [GATEWAY], limit NAME N, or PATH: MESSAGE is wanted"
 

@@ -266,6 +266,9 @@ func (t *Table) Deadline() (time.Duration, bool) {
 	return t.age.head.born + t.cfg.Timeout, true
 }
 
+// Memory is what all incomplete datagrams hold.
+func (t *Table) Memory() int { return t.stats.Memory }
+
 // Stats returns the counters.
 func (t *Table) Stats() Stats {
 	s := t.stats

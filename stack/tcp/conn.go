@@ -24,7 +24,7 @@ type Conn struct {
 	recvq    recvq
 	flight   flight
 	charged  int  // of Memory, as the view knows
-	squeezed bool // the window is shut, as the view has no memory
+	squeezed bool // the window is shut for want of memory
 
 	// Loss and congestion: loss.go, ack.go.
 	rtt      rtt

@@ -50,14 +50,15 @@ func (c *Conn) keep(s *segment) bool {
 	}
 	if !ok {
 		c.cfg.Counters.NoMemory++
-		c.adv, c.squeezed, c.say.ack = c.rcvNxt, true, true
+		c.adv, c.say.ack = c.rcvNxt, true
 		return false
 	}
 	c.recvq.append(r)
 	return true
 }
 
-// Squeezed reports whether the window is shut as the view had no memory.
+// Squeezed reports whether the window is shut, as the view had no memory, and only
+// Ease will open it.
 func (c *Conn) Squeezed() bool { return c.squeezed }
 
 // Ease is called when there is memory again: the window may open.

@@ -139,8 +139,8 @@ func (c *Conn) window(syn bool) uint16 {
 		field++ // rounding down would move it left
 	}
 	c.adv = c.rcvNxt + wire.Seq(field<<c.rcvShift)
-	if field == 0 && c.rcvBuf()-c.recvq.held-c.recvq.extra >= min(c.ownMSS, c.rcvBuf()/2) {
-		c.squeezed = true // it is not our queue that is full
+	if field == 0 && c.recvq.unread == 0 {
+		c.squeezed = true // nobody will read, and open it by that
 	}
 	return uint16(field)
 }
