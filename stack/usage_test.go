@@ -16,23 +16,24 @@ import (
 	"slashnet/wire"
 )
 
-// watched has t fail as soon as s holds more than it may. most is the most that was
+// watchMemory has t fail as soon as s holds more than it may. most is the most that was
 // seen.
 func watchMemory(t *testing.T, s *Stack, convs ...*Conv) (most func() int) {
 	seen := 0
-	look := func() {
+	look := func() int {
 		s.lock()
+		defer s.unlock()
 		held, limit := s.held(), s.knobs.maxMemory
 		if held > limit {
 			t.Errorf("%d bytes are held, the limit is %d", held, limit)
 		}
 		seen = max(seen, held)
-		s.unlock()
+		return seen
 	}
 	for _, c := range convs {
-		c.Watch(&Watch{Notify: look})
+		c.Watch(&Watch{Notify: func() { look() }})
 	}
-	return func() int { look(); return seen }
+	return look
 }
 
 // holdsNothing is how it has to end.
