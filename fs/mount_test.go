@@ -233,7 +233,7 @@ func TestMode(t *testing.T) {
 			t.Errorf("uid %d: %s", uid, r.err)
 		}
 	}
-	w.want("stat -c %a $NET $NET/tcp $NET/version $NET/ctl", "500\n1700\n400\n600\n")
+	w.want("stat -c %a $NET $NET/tcp $NET/version $NET/ctl", "700\n1700\n400\n600\n")
 }
 
 // A mount has the options that make it harmless.

@@ -107,7 +107,7 @@ var callers = []proto{tcp, udp}
 
 // files is the tree. The order is that of a listing.
 var files = []file{
-	{path: "/", kind: directory, mode: 0o555},
+	{path: "/", kind: directory, mode: 0o755},
 	{path: "/PROTO", kind: directory, mode: 0o1777, about: "conversations; mkdir makes one with a name, rmdir hangs one up"},
 	{path: "/arp", kind: text, mode: 0o644, slow: true, about: "neighbours; add IP MAC, del IP, flush",
 		read:  func(at place) string { return at.stack.ARPText() },
@@ -193,7 +193,8 @@ var files = []file{
 	{path: "/PROTO/N/peek", kind: text, mode: 0o440, about: "unread bytes, not consumed",
 		read: func(at place) string { return string(at.conv.Peek(peekLen)) }},
 
-	{path: "/view/NAME", kind: directory, mode: 0o555},
+	// 0755, as the root: docker run -v makes what is not there, and insists on it.
+	{path: "/view/NAME", kind: directory, mode: 0o755},
 	{path: "/view/NAME/ctl", kind: text, mode: 0o644, slow: true, about: "uplink none, uplink routed ADDR/LEN, uplink switch ADDR/LEN [GATEWAY]; limit NAME N; iproute: add …; ndb: dns=ADDR",
 		read:  func(at place) string { return at.view.CtlText() },
 		write: func(at place, _ *handle, line string) error { return at.view.Ctl(line) }},
@@ -201,7 +202,7 @@ var files = []file{
 		read: func(at place) string { return at.stack.StackStatsText() }},
 	{path: "/view/NAME/log", kind: text, mode: 0o444, slow: true, about: "its log",
 		read: func(at place) string { return at.stack.LogText() }},
-	{path: "/view/NAME/net", kind: directory, mode: 0o555, about: "its tree, to be bound on a container's /net"},
+	{path: "/view/NAME/net", kind: directory, mode: 0o755, about: "its tree, to be bound on a container's /net"},
 
 	{path: "/ipifc/clone", kind: clone, owner: true, mode: 0o600, about: "a new interface"},
 	{path: "/ipifc/stats", kind: text, mode: 0o444, about: "counters of IP",

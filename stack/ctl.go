@@ -198,13 +198,14 @@ func (c *Conv) reservedPort(u User, remote netip.AddrPort) (netip.AddrPort, erro
 	return c.bound, neterr.NoPorts.With("%d-%d are in use towards %v", lo, hi, bang(remote))
 }
 
-// mayBind: ports below 1024 are for the owner of the tree and root. Identifiers
-// of icmp are not ports.
+// mayBind: ports below the knob ip.unprivileged are for the owner of the tree and
+// root. Identifiers of icmp are not ports.
 func (c *Conv) mayBind(u User, port uint16) error {
-	if port == 0 || port >= 1024 || c.proto.num == wire.ICMP || u.UID == 0 || u.UID == c.stack.cfg.Owner.UID {
+	lowest := c.stack.knobs.unprivileged
+	if port == 0 || int(port) >= lowest || c.proto.num == wire.ICMP || u.UID == 0 || u.UID == c.stack.cfg.Owner.UID {
 		return nil
 	}
-	return neterr.Permission.With("port %d: those below 1024 are for the owner of the tree and root", port)
+	return neterr.Permission.With("port %d: those below %d, the knob ip.unprivileged, are for the owner of the tree and root", port, lowest)
 }
 
 func (c *Conv) announceVerb(u User, args []string) error {

@@ -236,6 +236,7 @@ func TestBadStackControl(t *testing.T) {
 		{a.WriteCtl, "ip.portrange 5", syscall.EINVAL},
 		{a.WriteCtl, "ip.portrange 9-5", syscall.EINVAL},
 		{a.WriteCtl, "ip.portrange 0-70000", syscall.EINVAL},
+		{a.WriteCtl, "ip.unprivileged 65537", syscall.EINVAL},
 		{a.WriteCtl, "reset now", syscall.EINVAL},
 		{a.WriteARP, "", syscall.EINVAL},
 		{a.WriteARP, "add", syscall.EINVAL},

@@ -24,6 +24,7 @@ type Knobs struct {
 	forward        bool
 	ttl            uint8
 	portLo, portHi uint16
+	unprivileged   int // the lowest port for everybody
 	icmpRate       int // ICMP errors a second
 	udpRcvBuf      int
 	backlog        int
@@ -42,11 +43,12 @@ func defaultKnobs() Knobs {
 		tcp: tcp.DefaultConfig(), arp: arp.DefaultConfig(), reasm: reasm.DefaultConfig(),
 		ttl:    64, // RFC 1700
 		portLo: 32768, portHi: 60999,
-		icmpRate:  100,
-		udpRcvBuf: 512 << 10, // as 9front
-		backlog:   128,
-		cookies:   cookiesAuto,
-		keep:      time.Hour,
+		unprivileged: 1024, // the custom of Unix
+		icmpRate:     100,
+		udpRcvBuf:    512 << 10, // as 9front
+		backlog:      128,
+		cookies:      cookiesAuto,
+		keep:         time.Hour,
 		// The caps of a stack: beyond them ENFILE or ENOBUFS.
 		maxConvs: 200_000, maxDetached: 50_000, maxOps: 100_000, maxHandles: 50_000, maxMemory: 256 << 20,
 	}
@@ -90,6 +92,7 @@ var knobTable = []knob{
 	boolean("ip.forward", func(k *Knobs) *bool { return &k.forward }),
 	{"ip.ttl", func(k *Knobs) string { return fmt.Sprint(k.ttl) }, setTTL},
 	{"ip.portrange", func(k *Knobs) string { return fmt.Sprintf("%d-%d", k.portLo, k.portHi) }, setPorts},
+	number("ip.unprivileged", 0, 1<<16, func(k *Knobs) *int { return &k.unprivileged }),
 	duration("ip.reasm.time", 15*time.Second, 2*time.Minute, func(k *Knobs) *time.Duration { return &k.reasm.Timeout }),
 	size("ip.reasm.memory", 64<<10, 1<<30, func(k *Knobs) *int { return &k.reasm.MaxMemory }),
 	number("icmp.ratelimit", 0, 1_000_000, func(k *Knobs) *int { return &k.icmpRate }),

@@ -48,6 +48,7 @@ const (
 type yard struct {
 	*netns.Net
 	t      *testing.T
+	whole  *netns.Net // of the test, of which this one may be a subtest's
 	root   string
 	count  *int    // of the boxes so far
 	engine *string // socket of dockerd, once somebody wanted it
@@ -56,7 +57,7 @@ type yard struct {
 func newYard(t *testing.T) *yard {
 	t.Helper()
 	n, _ := resolving(t)
-	y := &yard{Net: n, t: t, root: filepath.Join(n.Dir, "root"), count: new(int), engine: new(string)}
+	y := &yard{Net: n, whole: n, t: t, root: filepath.Join(n.Dir, "root"), count: new(int), engine: new(string)}
 	t.Cleanup(y.removeGroups)
 	for _, dir := range []string{filepath.Dir(n.Dir), n.Dir} { // others than root work here
 		if err := os.Chmod(dir, 0o755); err != nil {
@@ -82,6 +83,7 @@ func (y *yard) For(t *testing.T) *yard {
 // A boxed program.
 type boxed struct {
 	*netns.Process
+	name string
 	kill func()
 }
 
@@ -92,7 +94,7 @@ func (y *yard) in(b box, view, script string) *boxed {
 	*y.count++
 	name := fmt.Sprintf("%s-%d", y.Name, *y.count)
 	program := []string{"sh", "-euc", `exec 2>&1; cd "${SLASHNET_ROOT:-/net}"` + "\n" + script} // docker may swap what two outputs say
-	p := &boxed{Process: y.Start(b.line(y, name, filepath.Join(y.Root, "view", view, "net"), program)...)}
+	p := &boxed{name: name, Process: y.Start(b.line(y, name, filepath.Join(y.Root, "view", view, "net"), program)...)}
 	p.kill = p.Kill
 	if b.kill != nil {
 		p.kill = func() { b.kill(y, name) }
@@ -188,12 +190,12 @@ func (y *yard) docker(name, view string, program []string) []string {
 func (y *yard) killDocker(name string) { y.Run(append(y.client(), "kill", name)...) }
 
 // startEngine starts dockerd, which does not touch the network, and gives it the
-// image.
+// image. It is there until the end of the whole test.
 func (y *yard) startEngine() {
 	y.t.Helper()
 	dir := filepath.Join(y.Dir, "docker")
 	*y.engine = dir + ".sock"
-	p := y.Start(slices.Concat(cradle, []string{"sh", "-euc", `
+	p := y.whole.Start(slices.Concat(cradle, []string{"sh", "-euc", `
 		mkdir "$1"; mount -t tmpfs docker "$1"
 		exec dockerd --bridge=none --iptables=false --ip6tables=false -H "unix://$2" \
 			--data-root "$1/data" --exec-root "$1/exec" --pidfile "$1/pid" \

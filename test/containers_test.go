@@ -4,9 +4,11 @@ package test
 // mount, and nothing else of it.
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -36,7 +38,7 @@ for line in 'ctl ip.ttl 7' 'iproute add 10.9.0.0 /16 ` + netns.HostAddr + `' 'ar
 done
 ls view ipifc/clone 2>&1 | grep -c 'No such file'
 mkdir ipifc/2 2>&1 | grep -c 'ermi'
-exec 4<>tcp/clone; read -r n <&4; echo announce 8080 >&4
+exec 4<>tcp/clone; read -r n <&4; echo announce 80 >&4
 echo == announced
 exec 5<>tcp/$n/listen; read -r c <&5; printf 'HTTP/1.0 200 OK\r\n\r\nhello from a box\n' >tcp/$c/data; echo close >&5; exec 5>&-
 cat tcp/dial/` + netns.HostAddr + `:7004 &
@@ -71,7 +73,7 @@ func TestContainers(t *testing.T) {
 			if said["forbidden"] != "2\n1\n" {
 				t.Errorf("what is for the owner of the tree: %q", said["forbidden"])
 			}
-			if out := y.Run("curl", "-s", "http://"+webAddr+":8080/"); out != "hello from a box\n" {
+			if out := y.Run("curl", "-s", "http://"+webAddr+"/"); out != "hello from a box\n" {
 				t.Errorf("the kernel's curl got %q", out)
 			}
 			web.Expect("== flowing")
@@ -92,11 +94,62 @@ func TestContainers(t *testing.T) {
 	}
 }
 
-// view makes a view, in which nothing stays in TIME-WAIT.
+// view makes a view, in which nothing stays in TIME-WAIT, and whose users, whoever
+// they are, have all ports.
 func (y *yard) view(name, uplink string) {
 	y.t.Helper()
-	y.Run(netns.Binary(y.t, "./cmd/slashnet"), "view", "add", name, uplink, "ctl: tcp.timewait 0")
+	y.Run(netns.Binary(y.t, "./cmd/slashnet"), "view", "add", name, uplink, "ctl: tcp.timewait 0", "ctl: ip.unprivileged 0")
 	y.t.Cleanup(func() { y.Try("rmdir", filepath.Join(y.Root, "view", name)) })
+}
+
+// TestBoxInterrupted: Ctrl-C ends what waits in the tree, and so does docker stop.
+func TestBoxInterrupted(t *testing.T) {
+	y := newYard(t)
+	y.view("web", "uplink switch "+webAddr+"/24")
+	// Where the program is process 1, only one that handles signals gets them.
+	const cat, serve = "exec cat tcp/dial/" + netns.HostAddr + ":7004", "exec slashnet serve :80"
+	scripts := map[string]string{"runc": serve, "runc with users": serve}
+	end := func(t *testing.T, b box, script string, interrupt func(y *yard, p *boxed)) {
+		y := y.For(t)
+		p := y.in(b, "web", script)
+		y.await("grep ^operations: view/web/stats", "operations: 1\n")
+		begin := time.Now()
+		interrupt(y, p)
+		p.Wait(deadline)
+		if took := time.Since(begin); took > 3*time.Second {
+			t.Errorf("it took %v to end", took)
+		}
+		y.empty("web")
+	}
+	for _, b := range boxes {
+		t.Run(b.name, func(t *testing.T) {
+			end(t, b, cmp.Or(scripts[b.name], cat), func(_ *yard, p *boxed) { syscall.Kill(-p.Pid(), syscall.SIGINT) })
+		})
+	}
+	t.Run("docker stop", func(t *testing.T) {
+		end(t, boxes[0], cat, func(y *yard, p *boxed) { y.Run(append(y.client(), "stop", "-t", "60", p.name)...) })
+	})
+}
+
+// TestBoxOutlivesDaemon: whoever is in a box is told, and a new daemon can begin.
+func TestBoxOutlivesDaemon(t *testing.T) {
+	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
+		t.Run(signal.String(), func(t *testing.T) {
+			y := newYard(t)
+			for range 2 {
+				y.view("web", "uplink switch "+webAddr+"/24")
+				p := y.in(boxes[3], "web", `cat tcp/dial/`+netns.HostAddr+`:7004 || echo told; while ls / $PWD; do sleep 0.05; done 2>&1 | tail -n 1; cat tcp/clone`)
+				y.await("grep ^operations: view/web/stats", "operations: 1\n")
+				y.Daemon().Signal(signal)
+				y.Daemon().Wait(deadline)
+				p.Expect("told")
+				if err := p.Wait(deadline); err == nil || !strings.Contains(p.Output(), "endpoint") {
+					t.Errorf("%v: %s", err, p.Output())
+				}
+				y.Up()
+			}
+		})
+	}
 }
 
 // sections cuts what a script has printed at the lines "== TITLE".
@@ -109,18 +162,23 @@ func sections(out string) map[string]string {
 	return all
 }
 
-// empty waits until nothing is left of the users of a view.
-func (y *yard) empty(view string) {
+// await waits until a script prints what is wanted.
+func (y *yard) await(script, want string) {
 	y.t.Helper()
-	const want = "conversations: 0\noperations: 0\nmemory: 0\n"
-	script := "cd view/" + view + "; grep -E '^(conversations|operations|memory):' stats; ls net/tcp net/udp net/icmp | grep '^[0-9]' || true"
 	for begin := time.Now(); ; time.Sleep(50 * time.Millisecond) {
 		got := y.Shell("sh", script)
 		if got == want {
 			return
 		}
 		if time.Since(begin) > deadline {
-			y.t.Fatalf("view %s:\n%s", view, got+y.Shell("sh", "cat view/"+view+"/net/tcp/*/why"))
+			y.t.Fatalf("%s\nprints %q, want %q", script, got, want)
 		}
 	}
+}
+
+// empty waits until nothing is left of the users of a view.
+func (y *yard) empty(view string) {
+	y.t.Helper()
+	y.await("cd view/"+view+"; grep -E '^(conversations|operations|memory):' stats; ls net/tcp net/udp net/icmp | grep '^[0-9]' || true",
+		"conversations: 0\noperations: 0\nmemory: 0\n")
 }
