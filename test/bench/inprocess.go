@@ -11,8 +11,15 @@ import (
 	"slashnet/stack"
 )
 
+// stacks are those that this binary is linked with, by the kind of their stations.
+var stacks = map[string]func() (network, error){
+	"inproc":     inProcess,
+	"gvisor":     gvisorFD,
+	"gvisor-nic": gvisorNIC,
+}
+
 func inProcess() (network, error) {
-	tap, err := nic.OpenTAP(nic.Options{Name: "slash0"})
+	tap, err := nic.OpenTAP(nic.Options{Name: tapName})
 	if err != nil {
 		return nil, err
 	}

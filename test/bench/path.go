@@ -36,8 +36,11 @@ type path struct {
 // builders make each path, by its name.
 var builders = map[string]func(*options) (*path, error){
 	"kernel": kernelPath,
-	"inproc": inprocPath,
 	"files":  filesPath,
+
+	"inproc":     linked("inproc"),
+	"gvisor":     linked("gvisor"),
+	"gvisor-nic": linked("gvisor-nic"),
 }
 
 // kernelPath is the kernel's TCP on both ends of a veth, with its defaults: MTU
@@ -68,19 +71,24 @@ func kernelPath(o *options) (*path, error) {
 	return p.or(err)
 }
 
-// inprocPath is our stack in a Go program, on a TAP whose other end is the
-// kernel's.
-func inprocPath(o *options) (*path, error) {
-	s, err := newSpace()
-	if err != nil {
-		return nil, err
+// linked is a stack in a Go program, on a TAP whose other end is the kernel's.
+func linked(kind string) func(*options) (*path, error) {
+	return func(o *options) (*path, error) {
+		s, err := newSpace()
+		if err != nil {
+			return nil, err
+		}
+		p := &path{name: kind}
+		var profile string
+		if kind == subject {
+			profile = o.profile
+		}
+		// The client makes the TAP and its addresses: it comes first.
+		if p.client, err = s.station(kind, "-addr", ourAddr, "-cpuprofile", profile); err == nil {
+			p.peer, err = s.station("kernel", "-addr", peerAddr)
+		}
+		return p.or(err)
 	}
-	p := &path{name: "inproc"}
-	// The client makes the TAP and its addresses: it comes first.
-	if p.client, err = s.station("inproc", "-addr", ourAddr, "-cpuprofile", o.profile); err == nil {
-		p.peer, err = s.station("kernel", "-addr", peerAddr)
-	}
-	return p.or(err)
 }
 
 // filesPath is the daemon on a TAP, and its tree, mounted.

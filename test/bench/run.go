@@ -110,6 +110,13 @@ func (b *bench) measure(m *measure) {
 			reference = s
 		}
 	}
+	for _, s := range all {
+		for _, rival := range all {
+			if s.path == subject && rivals[rival.path] && !out[s] && !out[rival] {
+				b.report.add(s.over(m.name, rival))
+			}
+		}
+	}
 }
 
 // turn is one round on one path.

@@ -30,7 +30,7 @@ type post struct {
 // station is the role; its first line of output says that it is ready.
 func station(args []string) error {
 	flags := flag.NewFlagSet(atStation, flag.ExitOnError)
-	kind := flags.String("kind", "kernel", "kernel, inproc or files")
+	kind := flags.String("kind", "kernel", "kernel, files, or a stack that is linked")
 	addr := flags.String("addr", "", "where to serve")
 	root := flags.String("tree", "", "where the tree is mounted")
 	profile := flags.String("cpuprofile", "", "file for a CPU profile")
@@ -41,15 +41,18 @@ func station(args []string) error {
 	switch *kind {
 	case "kernel":
 		p.network, p.descriptors = kernel{}, kernel{}
-	case "inproc":
-		s, err := inProcess()
-		if err != nil {
-			return err
-		}
-		p.network = s
 	case "files":
 		p.tree = tree(*root)
 		p.descriptors = p.tree
+	default:
+		linked := stacks[*kind]
+		if linked == nil {
+			return fmt.Errorf("no station of kind %q", *kind)
+		}
+		var err error
+		if p.network, err = linked(); err != nil {
+			return err
+		}
 	}
 	if p.network != nil {
 		if err := serve(p.network, *addr); err != nil {
