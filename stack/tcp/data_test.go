@@ -10,52 +10,6 @@ import (
 
 // Data, acknowledgements and windows, with nothing lost.
 
-func TestMSS(t *testing.T) {
-	for _, tc := range []struct {
-		name         string
-		mtu, ip, cap int
-		syn          string
-		own, send    int
-	}{
-		{"ethernet", 1500, 20, 0, "mss 1460", 1460, 1460},
-		{"v6", 1500, 40, 0, "mss 1440", 1440, 1440},
-		{"no option", 1500, 20, 0, "", 1460, 536},
-		{"no option v6", 1500, 40, 0, "", 1440, 1220},
-		{"small peer", 1500, 20, 0, "mss 1000", 1460, 1000},
-		{"large peer", 1500, 20, 0, "mss 9000", 1460, 1460},
-		{"user's limit", 1500, 20, 900, "mss 1460", 900, 900},
-		{"loopback", 65536, 20, 0, "mss 65495", 65495, 65495},
-		{"absurd", 1500, 20, 0, "mss 1", 1460, minMSS},
-	} {
-		s := newScript(t, nil)
-		s.c.Open(s.now, Setup{ISS: s.iss, MTU: tc.mtu, IPHeader: tc.ip, MSS: tc.cap})
-		s.expect("S 0", tc.name)
-		if got := int(s.last.H.Options.MSS); got != tc.own {
-			t.Errorf("%s: SYN says %d, want %d", tc.name, got, tc.own)
-		}
-		s.inject("S. 0 ack 1 " + tc.syn)
-		s.expect(". 1 ack 1", tc.name)
-		s.write(100000)
-		var seg Segment
-		s.c.Output(s.now, &seg)
-		if seg.MSS != tc.send || seg.Len < tc.send {
-			t.Errorf("%s: segments of %d, want %d", tc.name, seg.MSS, tc.send)
-		}
-		seg.Release()
-	}
-}
-
-// rfc9293_MUST_16: options count.
-func TestMSSLessOptions(t *testing.T) {
-	s := active(t, func(c *Config) { c.Timestamps = true })
-	s.write(5000)
-	s.inject(". 101:201 ack 1")
-	s.expect(". 1:5001 ack 1 sack 101-201", "12 bytes of timestamps and 12 of SACK")
-	if s.last.MSS != 1460-12-12 {
-		t.Errorf("MSS %d", s.last.MSS)
-	}
-}
-
 func TestOptionsAreAgreed(t *testing.T) {
 	for _, syn := range []string{"S 0 mss 1460", "S 0 mss 1460 sackok", "S 0 mss 1460 ws 3", "S 0 mss 1460 ts", "S 0 mss 1460 sackok ws 3 ts"} {
 		s := newScript(t, func(c *Config) { c.Timestamps, c.WScale = true, true })
@@ -92,97 +46,6 @@ func TestWindowScaleIsBounded(t *testing.T) {
 	if s.c.shift != 14 {
 		t.Errorf("shift %d, RFC 7323 §2.3 wants 14 at most", s.c.shift)
 	}
-}
-
-func TestDelayedAck(t *testing.T) {
-	s := active(t, nil)
-	s.inject("P. 1:101 ack 1")
-	s.expectIdle("an ACK may wait")
-	s.until(40*time.Millisecond, "but not long")
-	s.expect(". 1 ack 101", "delayed ACK")
-	s.inject(". 101:1561 ack 1")
-	s.inject(". 1561:3021 ack 1")
-	s.expect(". 1 ack 3021", "every second full segment, rfc9293_SHLD_19")
-	s.expectIdle("one for both")
-	s.inject("P. 3021:3121 ack 1")
-	s.write(10)
-	s.expect("P. 1:11 ack 3121", "the ACK goes with data")
-	s.inject(". 3121 ack 11")
-	s.advance(time.Second)
-	s.expectIdle("and not again")
-}
-
-// rfc9293_MUST_58: n segments, one ACK.
-func TestOneAckPerBatch(t *testing.T) {
-	s := active(t, nil)
-	for i := range 8 {
-		h := wire.TCPHeader{Seq: s.irs + 1 + wire.Seq(1460*i), Ack: s.iss + 1, Flags: wire.ACK, Window: 65535}
-		s.raw(&h, bytesAt(1+1460*i, 1460))
-	}
-	s.expect(". 1 ack 11681", "one ACK for eight")
-	s.expectIdle("one")
-}
-
-func TestQuickAck(t *testing.T) {
-	s := active(t, func(c *Config) { c.QuickAck = 2 })
-	s.inject("P. 1:11 ack 1")
-	s.expect(". 1 ack 11", "first")
-	s.inject("P. 11:21 ack 1")
-	s.expect(". 1 ack 21", "second")
-	s.inject("P. 21:31 ack 1")
-	s.expectIdle("third")
-	s.c.SetQuickAck(true)
-	s.inject("P. 31:41 ack 1")
-	s.expect(". 1 ack 41", "the user wants it")
-}
-
-func TestRFC9293_SHLD_7(t *testing.T) {
-	s := active(t, nil)
-	s.write(10)
-	s.expect("P. 1:11 ack 1", "the first goes")
-	s.write(10)
-	s.expectIdle("one small segment is in flight")
-	s.write(1460)
-	s.expect(". 11:1471 ack 1", "a full one goes")
-	s.expectIdle("the rest waits")
-	s.inject(". 1 ack 11")
-	s.expect("P. 1471:1481 ack 1", "the small one has been acknowledged")
-}
-
-func TestRFC9293_MUST_17(t *testing.T) {
-	s := active(t, nil)
-	s.write(10)
-	s.expect("P. 1:11 ack 1", "the first goes")
-	s.write(5)
-	s.expectIdle("held by Nagle's algorithm")
-	s.c.SetNoDelay(true)
-	s.expect("P. 11:16 ack 1", "which is off now")
-}
-
-func TestFINOverridesNagle(t *testing.T) {
-	s := active(t, nil)
-	s.write(10)
-	s.expect("P. 1:11 ack 1", "the first goes")
-	s.write(10)
-	s.c.CloseWrite(s.now)
-	s.expect("FP. 11:21 ack 1", "nothing more will come")
-}
-
-func TestCork(t *testing.T) {
-	s := active(t, nil)
-	s.c.SetCork(true)
-	s.write(1500)
-	s.expect(". 1:1461 ack 1", "a full segment")
-	s.inject(". 1 ack 1461")
-	s.expectIdle("the rest is corked")
-	s.c.SetCork(false)
-	s.expect("P. 1461:1501 ack 1", "uncorked")
-	s.inject(". 1 ack 1501")
-	s.c.SetCork(true)
-	s.write(10)
-	s.expectIdle("corked")
-	s.advance(time.Second)
-	s.expect("P. 1501:1511 ack 1", "not for ever")
 }
 
 func TestGSO(t *testing.T) {
@@ -253,18 +116,6 @@ func TestWriteBufCopiesWhatWouldWaste(t *testing.T) {
 	}
 	big.Release()
 	s.expect(". 1:14601 ack 1", "the bytes are right")
-}
-
-func TestUrgent(t *testing.T) {
-	s := active(t, nil)
-	s.inject("U. 1:101 ack 1 urg 50")
-	if got := s.c.Stats().Urgent; got != 50 {
-		t.Errorf("%d bytes up to the urgent pointer, want 50", got)
-	}
-	s.read(1, 100, "urgent data is data")
-	if got := s.c.Stats().Urgent; got != 0 {
-		t.Errorf("%d bytes left after reading", got)
-	}
 }
 
 func TestUserTimeout(t *testing.T) {

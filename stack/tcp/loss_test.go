@@ -1,12 +1,10 @@
 package tcp
 
 import (
-	"math"
 	"strconv"
 	"testing"
 	"time"
 
-	"slashnet/stack/neterr"
 	"slashnet/wire"
 )
 
@@ -34,97 +32,6 @@ func newRenoCC(c *Config) {
 	c.CC = "newreno"
 }
 
-// RFC 6298
-func TestRTTEstimate(t *testing.T) {
-	cfg := DefaultConfig()
-	var r rtt
-	near := func(got, want time.Duration, what string) {
-		t.Helper()
-		if (got - want).Abs() > time.Microsecond {
-			t.Errorf("%s is %v, want %v", what, got, want)
-		}
-	}
-	r.sample(400*time.Millisecond, cfg)
-	near(r.srtt, 400*time.Millisecond, "first SRTT")
-	near(r.rttvar, 200*time.Millisecond, "first RTTVAR")
-	near(r.rto, 1200*time.Millisecond, "first RTO")
-	r.sample(600*time.Millisecond, cfg)
-	near(r.rttvar, 200*time.Millisecond, "RTTVAR: 3/4 of 200 and 1/4 of 200")
-	near(r.srtt, 425*time.Millisecond, "SRTT: 7/8 of 400 and 1/8 of 600")
-	near(r.rto, 1225*time.Millisecond, "RTO")
-	r.backOff(cfg)
-	near(r.rto, 2450*time.Millisecond, "doubled")
-	for range 20 {
-		r.backOff(cfg)
-	}
-	near(r.rto, cfg.RTOMax, "ceiling")
-	for range 100 {
-		r.sample(time.Millisecond, cfg)
-	}
-	near(r.rto, cfg.RTOMin, "floor")
-}
-
-// rfc9293_MUST_19, MUST_18, SHLD_11
-func TestRTOBackoff(t *testing.T) {
-	s := active(t, nil)
-	s.write(100)
-	s.expect("P. 1:101 ack 1", "data")
-	begin, rto := s.now, s.c.rtt.rto
-	if rto != 200*time.Millisecond {
-		t.Errorf("RTO %v at 10 ms, want the floor", rto)
-	}
-	for range s.cfg.Retries2 {
-		s.until(rto, "timeout")
-		s.expect("P. 1:101 ack 1", "again")
-		s.expectIdle("once")
-		rto = min(2*rto, s.cfg.RTOMax)
-	}
-	s.until(rto, "the last chance")
-	s.died(neterr.TimedOut)
-	if s.now-begin < 100*time.Second {
-		t.Errorf("gave up after %v, want at least 100 s", s.now-begin)
-	}
-}
-
-func TestRetriesForEver(t *testing.T) {
-	s := active(t, nil)
-	s.c.SetRetries(-1)
-	s.write(100)
-	for range 100 {
-		s.drain()
-		at, _ := s.c.Deadline()
-		s.until(at-s.now, "rfc9293_MUST_21")
-	}
-	s.state(Established)
-	if s.c.Stats().Backoff != 100 || s.c.Stats().RetransmittingSince == 0 {
-		t.Errorf("the trouble does not show: %+v", s.c.Stats())
-	}
-}
-
-func TestKarn(t *testing.T) {
-	s := active(t, nil)
-	srtt := s.c.rtt.srtt
-	s.write(100)
-	s.expect("P. 1:101 ack 1", "data")
-	s.until(s.c.rtt.rto, "timeout")
-	s.expect("P. 1:101 ack 1", "again")
-	s.advance(50 * time.Millisecond)
-	s.inject(". 1 ack 101")
-	if s.c.rtt.srtt != srtt || s.c.rtt.rto != 400*time.Millisecond {
-		t.Errorf("SRTT %v RTO %v: a sample of what was sent twice, or the RTO did not stay doubled", s.c.rtt.srtt, s.c.rtt.rto)
-	}
-	s.write(100)
-	s.expect("P. 101:201 ack 1", "data")
-	s.advance(10 * time.Millisecond)
-	s.inject(". 1 ack 201")
-	if s.c.rtt.rto != 200*time.Millisecond {
-		t.Errorf("RTO %v after a clean sample", s.c.rtt.rto)
-	}
-	if _, ok := s.c.Deadline(); ok {
-		t.Error("a timer runs with nothing outstanding")
-	}
-}
-
 func TestLostSYN(t *testing.T) {
 	s := newScript(t, nil)
 	s.c.Open(s.now, s.setup())
@@ -137,17 +44,6 @@ func TestLostSYN(t *testing.T) {
 	s.expectIdle("one")
 	if s.c.rtt.rto != 3*time.Second {
 		t.Errorf("RTO %v, RFC 6298 §5.7 wants 3 s", s.c.rtt.rto)
-	}
-}
-
-func TestSlowStart(t *testing.T) {
-	s := inFlight(t, nil)
-	if s.c.cwnd != 14600 {
-		t.Fatalf("initial window %d, RFC 6928", s.c.cwnd)
-	}
-	s.inject(". 1 ack 7301")
-	if s.c.cwnd != 14600+7300 {
-		t.Errorf("cwnd %d, want what was acknowledged more", s.c.cwnd)
 	}
 }
 
@@ -309,28 +205,6 @@ func TestDSACKReport(t *testing.T) {
 	s.expect(". 1 ack 101 sack 201-301,201-301", "a duplicate behind a hole, and the block it is in")
 }
 
-func TestSACKBlocks(t *testing.T) {
-	s := active(t, nil)
-	s.inject(". 101:201 ack 1")
-	s.expect(". 1 ack 1 sack 101-201", "first")
-	s.inject(". 301:401 ack 1")
-	s.expect(". 1 ack 1 sack 301-401,101-201", "most recent first")
-	s.inject(". 501:601 ack 1")
-	s.expect(". 1 ack 1 sack 501-601,301-401,101-201", "three")
-	s.inject(". 701:801 ack 1")
-	s.inject(". 901:1001 ack 1")
-	s.expect(". 1 ack 1 sack 901-1001,701-801,501-601,301-401", "four at most")
-	s.inject(". 201:301 ack 1")
-	s.expect(". 1 ack 1 sack 101-401,901-1001,701-801,501-601", "neighbours are one block, remembered or not")
-	s.inject(". 1:101 ack 1")
-	s.expect(". 1 ack 401 sack 901-1001,701-801,501-601", "the first hole is filled")
-	s.inject(". 401:501 ack 1")
-	s.inject(". 601:701 ack 1")
-	s.inject(". 801:901 ack 1")
-	s.expect(". 1 ack 1001", "all, in one ACK: rfc9293_MUST_59")
-	s.read(1, 1000, "in order")
-}
-
 func TestTailLossProbe(t *testing.T) {
 	s := active(t, nil)
 	s.write(4380)
@@ -435,82 +309,6 @@ func TestLegsAreBounded(t *testing.T) {
 	}
 	s.inject(". 1 ack 140001")
 	s.expectIdle("all is well")
-}
-
-// RFC 9438 §4.2: the window follows the curve.
-func TestCubicCurve(t *testing.T) {
-	const mss, rtt = 1460, 100 * time.Millisecond
-	var c cubic
-	cwnd := 1000 * mss
-	cwnd = c.reduce(cwnd, mss)
-	if cwnd != 700*mss {
-		t.Fatalf("reduced to %d segments, want 700", cwnd/mss)
-	}
-	k := math.Cbrt(1000 * 0.3 / 0.4) // §4.2: about 9.1 s
-	start := 5 * time.Second
-	for now := start; now < start+15*time.Second; now += rtt {
-		// one round trip: all of the window is acknowledged, in steps of two segments
-		for left := cwnd; left > 0; left -= 2 * mss {
-			cwnd = c.avoid(cwnd, 2*mss, mss, now, rtt)
-		}
-		at := (now + rtt - start).Seconds() - k
-		want := 0.4*at*at*at + 1000
-		if got := float64(cwnd) / mss; math.Abs(got-want) > 0.02*want {
-			t.Fatalf("%v after the loss the window is %.1f, the curve says %.1f", now-start, got, want)
-		}
-	}
-}
-
-func TestCubicReno(t *testing.T) {
-	// §4.3: with a short round trip the window grows as Reno's would
-	const mss, rtt = 1460, time.Millisecond
-	var c cubic
-	cwnd := c.reduce(20*mss, mss)
-	for now := rtt; now < 20*rtt; now += rtt {
-		for left := cwnd; left > 0; left -= mss {
-			cwnd = c.avoid(cwnd, mss, mss, now, rtt)
-		}
-	}
-	// 0.529 segments per round trip up to where it was, then one
-	want := 20 + (19 - 6/0.529)
-	if got := float64(cwnd) / mss; math.Abs(got-want) > 1 {
-		t.Errorf("%.1f segments after 19 round trips, want about %.1f", got, want)
-	}
-}
-
-func TestCubicConvergence(t *testing.T) {
-	var c cubic
-	cwnd := c.reduce(100*1460, 1460)
-	c.reduce(cwnd, 1460)
-	if want := 70 * 0.85; math.Abs(c.wMax-want) > 0.01 {
-		t.Errorf("W_max %.1f after a second loss below the first, want %.1f (§4.7)", c.wMax, want)
-	}
-	if got := c.reduce(1460, 1460); got != 2*1460 {
-		t.Errorf("ssthresh %d, want two segments at least", got)
-	}
-}
-
-func TestNewRenoAvoidance(t *testing.T) {
-	var r newReno
-	cwnd := 10 * 1460
-	for range 10 {
-		for range 10 {
-			cwnd = r.avoid(cwnd, cwnd/10, 1460, 0, 0)
-		}
-	}
-	if got := float64(cwnd) / 1460; math.Abs(got-20) > 1 {
-		t.Errorf("%.1f segments after ten round trips from 10, want 20", got)
-	}
-}
-
-func TestUnknownCC(t *testing.T) {
-	s := active(t, nil)
-	if err := s.c.SetCC("vegas"); neterr.Errno(err) == 0 || s.c.Stats().CC != "cubic" {
-		t.Errorf("SetCC: %v, cc %s", err, s.c.Stats().CC)
-	}
-	if err := s.c.SetCC("newreno"); err != nil || s.c.Stats().CC != "newreno" {
-		t.Errorf("SetCC: %v, cc %s", err, s.c.Stats().CC)
-	}
 }
 
 // Late segments may not hold memory without bound.
