@@ -28,13 +28,18 @@ type box struct {
 }
 
 var boxes = []box{
-	{"docker", (*yard).docker, (*yard).killDocker, 0},
+	docker,
 	{"runc", (*yard).runc, nil, 0},
 	{"runc with users", (*yard).runcUsers, nil, firstUser},
-	{"unshare", (*yard).unshare, nil, 0},
+	unshare,
 	{"bwrap", (*yard).bwrap, nil, somebody},
 	{"chroot", (*yard).chroot, nil, 0},
 }
+
+var (
+	docker  = box{"docker", (*yard).docker, (*yard).killDocker, 0}
+	unshare = box{"unshare", (*yard).unshare, nil, 0}
+)
 
 const (
 	// firstUser is whom uid 0 of a user namespace is mapped to.
@@ -181,10 +186,8 @@ func (y *yard) client() []string {
 }
 
 func (y *yard) docker(name, view string, program []string) []string {
-	if *y.engine == "" {
-		y.startEngine()
-	}
-	return append(append(y.client(), "run", "--rm", "--init", "--name", name, "--network", "none", "-v", view+":/net", "box"), program...)
+	y.startEngine()
+	return append(append(y.client(), "run", "--rm", "--init", "--name", name, "--network", "none", "-v", view+":/net", "busybox"), program...)
 }
 
 func (y *yard) killDocker(name string) { y.Run(append(y.client(), "kill", name)...) }
@@ -193,6 +196,9 @@ func (y *yard) killDocker(name string) { y.Run(append(y.client(), "kill", name).
 // image. It is there until the end of the whole test.
 func (y *yard) startEngine() {
 	y.t.Helper()
+	if *y.engine != "" {
+		return
+	}
 	dir := filepath.Join(y.Dir, "docker")
 	*y.engine = dir + ".sock"
 	p := y.whole.Start(slices.Concat(cradle, []string{"sh", "-euc", `
@@ -201,7 +207,7 @@ func (y *yard) startEngine() {
 			--data-root "$1/data" --exec-root "$1/exec" --pidfile "$1/pid" \
 			--exec-opt native.cgroupdriver=cgroupfs --cgroup-parent "/$3"`, "sh", dir, *y.engine, y.Name})...)
 	p.Expect("API listen on")
-	y.Run(append([]string{"sh", "-euc", `tar -C "$0" -c . | "$@" import --change "ENV PATH=/bin" - box`, y.root}, y.client()...)...)
+	y.Run(append([]string{"sh", "-euc", `tar -C "$0" -c . | "$@" import --change "ENV PATH=/bin" - busybox`, y.root}, y.client()...)...)
 }
 
 // removeGroups removes the control groups of boxes that could not do it themselves.

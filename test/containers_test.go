@@ -94,11 +94,51 @@ func TestContainers(t *testing.T) {
 	}
 }
 
+// TestCompose: examples/compose, as its README says.
+func TestCompose(t *testing.T) {
+	y := newYard(t)
+	y.startEngine()
+	example, err := filepath.Abs("../examples/compose")
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := func(words string) string {
+		return y.Run("sh", "-euc", "cd "+example+"; export PATH="+y.root+"/bin:$PATH DOCKER_HOST=unix://"+*y.engine+" COMPOSE_PROJECT_NAME="+y.Name+"\n"+words)
+	}
+	script("./views; docker-compose up --detach")
+	y.await("ls view/db/net/tcp/by-state/Listen view/web/net/tcp/by-state/Listen 2>/dev/null | grep -c '^[0-9]' || true", "2\n")
+	if out := script("curl -s http://10.114.0.11/page"); out != "db has heard: GET /page\n" {
+		t.Errorf("curl: %q", out)
+	}
+	if out := script("slashnet view ls | wc -l; cat $SLASHNET_ROOT/view/web/net/tcp/*/why"); !strings.HasPrefix(out, "3\n") || !strings.Contains(out, "Listen") {
+		t.Errorf("from the host: %q", out)
+	}
+	script("echo uplink none >$SLASHNET_ROOT/view/web/ctl; ! curl -s -m 1 http://10.114.0.11/page")
+	script("docker-compose down; slashnet view rm web; slashnet view rm db")
+	if out := y.Run(append(y.client(), "ps", "-a", "-q")...); out != "" {
+		t.Errorf("containers left: %q", out)
+	}
+}
+
+// TestDockerMakesView: as it makes any directory that a volume names.
+func TestDockerMakesView(t *testing.T) {
+	y := newYard(t)
+	for range 2 {
+		p := y.in(docker, "late", `cat ipifc/1/status || echo alone; while ! cat tcp/dial/`+netns.HostAddr+`:13; do sleep 0.05; done`)
+		p.Expect("alone")
+		y.Shell("sh", "echo 'uplink switch "+webAddr+"/24' >view/late/ctl")
+		if err := p.Wait(deadline); err != nil || !strings.Contains(p.Output(), "UTC") {
+			t.Errorf("%v: %s", err, p.Output())
+		}
+		y.Shell("sh", "echo uplink none >view/late/ctl")
+	}
+}
+
 // view makes a view, in which nothing stays in TIME-WAIT, and whose users, whoever
 // they are, have all ports.
 func (y *yard) view(name, uplink string) {
 	y.t.Helper()
-	y.Run(netns.Binary(y.t, "./cmd/slashnet"), "view", "add", name, uplink, "ctl: tcp.timewait 0", "ctl: ip.unprivileged 0")
+	y.Run(netns.Binary(y.t, "./cmd/slashnet"), "view", "add", name, uplink, "ctl: tcp.timewait 0", "ctl: tcp.close.drain 100ms", "ctl: ip.unprivileged 0")
 	y.t.Cleanup(func() { y.Try("rmdir", filepath.Join(y.Root, "view", name)) })
 }
 
@@ -127,7 +167,7 @@ func TestBoxInterrupted(t *testing.T) {
 		})
 	}
 	t.Run("docker stop", func(t *testing.T) {
-		end(t, boxes[0], cat, func(y *yard, p *boxed) { y.Run(append(y.client(), "stop", "-t", "60", p.name)...) })
+		end(t, docker, cat, func(y *yard, p *boxed) { y.Run(append(y.client(), "stop", "-t", "60", p.name)...) })
 	})
 }
 
@@ -138,7 +178,7 @@ func TestBoxOutlivesDaemon(t *testing.T) {
 			y := newYard(t)
 			for range 2 {
 				y.view("web", "uplink switch "+webAddr+"/24")
-				p := y.in(boxes[3], "web", `cat tcp/dial/`+netns.HostAddr+`:7004 || echo told; while ls / $PWD; do sleep 0.05; done 2>&1 | tail -n 1; cat tcp/clone`)
+				p := y.in(unshare, "web", `cat tcp/dial/`+netns.HostAddr+`:7004 || echo told; while ls / $PWD; do sleep 0.05; done 2>&1 | tail -n 1; cat tcp/clone`)
 				y.await("grep ^operations: view/web/stats", "operations: 1\n")
 				y.Daemon().Signal(signal)
 				y.Daemon().Wait(deadline)
