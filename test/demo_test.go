@@ -83,6 +83,9 @@ func TestDemo(t *testing.T) {
 			t.Errorf("%q is missing in:\n%s", want, out)
 		}
 	}
+	if pages := strings.Count(out, "\nhello from nginx"); pages != 3 { // the last one into a container
+		t.Errorf("%d pages, want 3:\n%s", pages, out)
+	}
 }
 
 func TestDemoInterrupted(t *testing.T) {
