@@ -196,13 +196,13 @@ var situations = []struct {
 		synctest.Wait()
 		return c
 	}},
-	{"our window is shut", "Established for 1m: up with 10.0.0.2!80, 1048864 bytes are unread and the peer may send no more until somebody reads", func(s *scene) *Conv {
+	{"our window is shut", "Established for 1m: up with 10.0.0.2!80, 262344 bytes are unread and the peer may send no more until somebody reads", func(s *scene) *Conv {
 		c, peer := s.up()
 		s.begin(peer, OpWrite, big)
 		s.pass(time.Minute)
 		return c
 	}},
-	{"the peer's window is shut", "Established for 1m: up with 10.0.0.2!80; 3145568 bytes wait for the peer to read: it has shut its window 59s ago", func(s *scene) *Conv {
+	{"the peer's window is shut", "Established for 1m: up with 10.0.0.2!80; 492560 bytes wait for the peer to read: it has shut its window 59s ago", func(s *scene) *Conv {
 		c, _ := s.up()
 		s.begin(c, OpWrite, big)
 		s.pass(time.Minute)

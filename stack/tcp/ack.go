@@ -46,6 +46,7 @@ func (c *Conn) acceptAck(now time.Duration, h *wire.TCPHeader, n int) {
 		c.delivered(now, &d, acked, dup)
 		c.tailAcked(&d, dup && h.Options.SACKs == 0)
 	}
+	c.full = maxSeq(c.full, c.una)
 	if acked > 0 {
 		c.progressed(now)
 	}

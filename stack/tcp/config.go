@@ -10,8 +10,8 @@ import (
 // RFC's value as default. One Config serves all connections of a view and may
 // change under them: each reads it when it needs it.
 type Config struct {
-	RcvBuf   int // bytes of a receive queue, 4 KiB..1 GiB; RFC 7323 §2.2 bounds the window
-	SndBuf   int // bytes of a send queue, 4 KiB..1 GiB
+	RcvBuf   int // bytes that a receive queue may grow to, 4 KiB..1 GiB; RFC 7323 §2.2 bounds the window
+	SndBuf   int // bytes that a send queue may grow to, 4 KiB..1 GiB
 	InitCwnd int // segments of the initial window, 1..100; RFC 6928: 10
 
 	RTOMin  time.Duration // floor of the retransmission timeout; RFC 6298 §2.4 says 1 s, everybody 200 ms
@@ -55,8 +55,8 @@ type Config struct {
 // Internet, would have it.
 func DefaultConfig() *Config {
 	return &Config{
-		RcvBuf:         1 << 20,
-		SndBuf:         4 << 20,
+		RcvBuf:         6 << 20,
+		SndBuf:         6 << 20,
 		InitCwnd:       10,
 		RTOMin:         200 * time.Millisecond,
 		RTOInit:        time.Second,

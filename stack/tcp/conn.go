@@ -22,6 +22,7 @@ type Conn struct {
 
 	sendq    sendq
 	recvq    recvq
+	sizing   sizing // of recvq
 	flight   flight
 	charged  int  // of Memory, as the view knows
 	squeezed bool // the window is shut for want of memory
@@ -35,7 +36,7 @@ type Conn struct {
 	ssthresh int
 	hystart  *hystart // in the first slow start only
 	phase    phase
-	limited  bool     // the window held us back since the last acknowledgement
+	full     wire.Seq // what was in flight when the window last held us back
 	partial  bool     // this recovery has seen a partial acknowledgement
 	recover  wire.Seq // recovery ends when this is acknowledged, RFC 6582
 	prr      prr
@@ -204,7 +205,7 @@ func (c *Conn) called(now time.Duration, s Setup, syn *wire.TCPHeader) {
 
 func (c *Conn) setUp(now time.Duration, s Setup) {
 	c.iss, c.una, c.nxt = s.ISS, s.ISS, s.ISS
-	c.recover, c.smallEnd, c.timed, c.rack.high = s.ISS, s.ISS, s.ISS, s.ISS
+	c.recover, c.smallEnd, c.timed, c.rack.high, c.full = s.ISS, s.ISS, s.ISS, s.ISS, s.ISS
 	c.sendq.start, c.sendq.end = s.ISS+1, s.ISS+1
 	c.mtu, c.ipHeader, c.capMSS = s.MTU, s.IPHeader, s.MSS
 	c.ownMSS = c.fit(s.MTU)
@@ -215,7 +216,7 @@ func (c *Conn) setUp(now time.Duration, s Setup) {
 	c.sackOK, c.tsOK, c.wsOK = c.cfg.SACK, c.cfg.Timestamps, c.cfg.WScale
 	c.cwnd = initialWindow(c.cfg.InitCwnd, c.mss)
 	if c.cfg.WScale {
-		for want := max(c.rcvBuf(), windowHeadroom); 65535<<c.rcvShift < want && c.rcvShift < 14; {
+		for want := max(c.rcvLimit(), windowHeadroom); 65535<<c.rcvShift < want && c.rcvShift < 14; {
 			c.rcvShift++ // RFC 7323 §2.3: 14 at most
 		}
 	}
@@ -245,19 +246,6 @@ func (c *Conn) State() State { return c.state }
 
 // Err says why the connection died; nil while it lives and after a graceful end.
 func (c *Conn) Err() error { return c.err }
-
-func (c *Conn) sndBuf() int { return bufSize(c.user.sndBuf, c.cfg.SndBuf) }
-func (c *Conn) rcvBuf() int { return bufSize(c.user.rcvBuf, c.cfg.RcvBuf) }
-
-// minBuffer lets two segments of an Ethernet pass.
-const minBuffer = 4 << 10
-
-func bufSize(user, cfg int) int {
-	if user > 0 {
-		cfg = user
-	}
-	return min(max(cfg, minBuffer), maxWindow)
-}
 
 // die ends the connection. What the user has not read yet stays readable.
 func (c *Conn) die(err error) {

@@ -35,7 +35,7 @@ func TestWindowScale(t *testing.T) {
 	}
 	s.inject(". 1:11 ack 1")
 	s.advance(time.Second)
-	s.expect(". 1 ack 11 win 8192", "1 MiB less 10 bytes in units of 128, rounded up: the edge never moves left")
+	s.expect(". 1 ack 11 win 2048", "256 KiB less 10 bytes in units of 128, rounded up: the edge never moves left")
 }
 
 func TestWindowScaleIsBounded(t *testing.T) {

@@ -12,6 +12,7 @@
 //	flight.go, loss.go, rtt.go   what is on its way
 //	congestion.go, cubic.go, hystart.go   and how much of it may be
 //	sendq.go, recvq.go   the bytes, in the blocks they came in
+//	autotune.go  and how many of them there may be
 //	output.go, transmit.go   the next segment to send
 //	timers.go   what happens when nothing happens
 //	user.go     the calls of the user

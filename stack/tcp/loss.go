@@ -130,17 +130,19 @@ func (c *Conn) delivered(now time.Duration, d *delivery, acked int, dup bool) {
 	default:
 		lost = c.countDuplicates(d, acked, dup)
 	}
-	if acked > 0 && c.phase != open && !c.una.Less(c.recover) {
+	over := acked > 0 && c.phase != open && !c.una.Less(c.recover)
+	if over {
 		c.recovered()
 	}
 	if lost && c.phase == open {
 		c.enterRecovery(now)
 	}
-	switch c.phase {
-	case recovery:
+	switch {
+	case c.phase == recovery:
 		c.proportional(d.bytes, acked > 0 && !lost)
-	default:
+	case !over: // what ends recovery opens nothing
 		c.grow(now, acked, d)
+		c.fitWrites()
 	}
 }
 
@@ -237,16 +239,15 @@ func (c *Conn) recovered() {
 		}
 	}
 	c.phase, c.dups, c.dupBytes = open, 0, 0
-	c.undo.armed, c.limited = false, false
+	c.undo.armed = false
 }
 
 // grow opens the window: slow start below the threshold, RFC 5681 §3.1, else as
-// the algorithm says; not if the window was not used.
+// the algorithm says; not for bytes that left when the window was not in full use.
 func (c *Conn) grow(now time.Duration, acked int, d *delivery) {
-	if acked <= 0 || !c.limited {
+	if acked <= 0 || !(c.una - wire.Seq(acked)).Less(c.full) {
 		return
 	}
-	c.limited = false
 	if c.cwnd < c.ssthresh {
 		acked -= c.slowStart(now, acked, d)
 		if c.phase == backOff || acked <= 0 {

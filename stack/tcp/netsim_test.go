@@ -17,7 +17,7 @@ func transfer(t testing.TB, seed uint64, n int, imp impairment, cfg func(*Config
 	begin := w.now
 	for !w.b.sawEOF {
 		every := time.Duration(0)
-		if w.a.wrote < w.a.want || w.b.Unread() > 0 {
+		if w.a.writes() || w.b.Unread() > 0 {
 			every = max(imp.delay/4, 100*time.Microsecond)
 		}
 		if !w.step(every) {

@@ -20,6 +20,7 @@ type Stats struct {
 	MSS                 int // payload of a full segment
 	PeerMSS, OwnMSS     int // as said in the SYNs
 	SndWnd, RcvWnd      int
+	SndBuf, RcvBuf      int // limits of the queues, as they are now
 	SndScale, RcvScale  int
 	SACK, Timestamps    bool
 	WScale              bool
@@ -47,7 +48,7 @@ func (c *Conn) Stats() Stats {
 		InFlight: c.pipe(), Lost: c.flight.lost, SACKed: c.flight.sacked, OutOfOrder: c.recvq.behind,
 		Cwnd: c.cwnd, SRTT: c.rtt.srtt, RTTVar: c.rtt.rttvar, RTO: c.rtt.rto, MinRTT: c.rack.minRTT,
 		MSS: c.mss - c.optionBytes(), PeerMSS: c.peerMSS, OwnMSS: c.ownMSS,
-		SndWnd: c.wnd, RcvWnd: int(c.adv - c.rcvNxt), SndScale: int(c.shift), RcvScale: int(c.rcvShift),
+		SndWnd: c.wnd, RcvWnd: int(c.adv - c.rcvNxt), SndBuf: c.sndBuf(), RcvBuf: c.rcvBuf(), SndScale: int(c.shift), RcvScale: int(c.rcvShift),
 		SACK: c.sackOK, Timestamps: c.tsOK, WScale: c.wsOK, CC: c.cc.name(),
 		BytesIn: c.count.bytesIn, BytesOut: c.count.bytesOut,
 		SegsIn: c.count.segsIn, SegsOut: c.count.segsOut, Retrans: c.count.retrans,

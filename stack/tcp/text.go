@@ -64,6 +64,7 @@ func (c *Conn) inOrder(now time.Duration, s *segment) {
 	if c.noReader {
 		c.recvq.drop(c.recvq.unread)
 	}
+	c.fitWindow(now)
 	c.rcvMSS = max(c.rcvMSS, min(n, c.ownMSS))
 	switch {
 	case c.user.quickAck:

@@ -114,7 +114,7 @@ func (c *Conn) allowance(queued, mss, options int) int {
 	room := c.cwnd - c.pipe()
 	n := min(queued, usable, room, c.largest(mss, options))
 	if room < min(queued, usable) {
-		c.limited = true
+		c.full = c.nxt + wire.Seq(max(n, 0))
 	}
 	switch {
 	case n <= 0:
@@ -196,6 +196,9 @@ func (c *Conn) retransmit(now time.Duration, seg *Segment) bool {
 		room = max(room, mss)
 	}
 	n := min(l.len(), usable, room, c.largest(mss, options))
+	if room < min(l.len(), usable) {
+		c.full = c.nxt
+	}
 	if n < l.len() {
 		if n > mss {
 			n -= n % mss

@@ -136,11 +136,11 @@ func (c *Conn) SetUserTimeout(d time.Duration) { c.user.userTimeout = d }
 // below 0 for never.
 func (c *Conn) SetRetries(n int) { c.user.retries = n }
 
-// SetSendBuffer is the limit of the send queue; 0 for the Config's.
+// SetSendBuffer fixes the limit of the send queue; 0 lets it grow, to the Config's.
 func (c *Conn) SetSendBuffer(n int) { c.user.sndBuf = n }
 
-// SetReceiveBuffer is the limit of the receive queue; 0 for the Config's. The
-// window that is open stays open.
+// SetReceiveBuffer fixes the limit of the receive queue; 0 lets it grow, to the
+// Config's. The window that is open stays open.
 func (c *Conn) SetReceiveBuffer(n int) {
 	c.user.rcvBuf = n
 	c.say.open = true

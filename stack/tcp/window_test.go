@@ -49,6 +49,7 @@ func TestRFC9293_REC_1(t *testing.T) {
 	block := wire.NewBuf(make([]byte, lot), nil)
 	s.c.cwnd = maxWindow // as after many round trips
 	s.c.SetNoDelay(true)
+	s.c.SetSendBuffer(maxWindow)
 	for range 15 {
 		s.c.WriteBuf(s.now, block.B, block)
 	}

@@ -360,6 +360,9 @@ func (e *end) use() {
 	}
 }
 
+// writes reports whether the user could write more; else an event will let him.
+func (e *end) writes() bool { return e.wrote < e.want && e.Room() > 0 }
+
 func (e *end) readSome() {
 	w := e.w
 	most := 1 + w.rnd.IntN(100000)
@@ -515,7 +518,7 @@ func runTransfer(t testing.TB, seed uint64) {
 	limit := w.now + 10*time.Hour
 	for steps := 0; ; steps++ {
 		every := time.Duration(0)
-		if a.wrote < a.want || b.wrote < b.want || a.Unread()+b.Unread() > 0 {
+		if a.writes() || b.writes() || a.Unread()+b.Unread() > 0 {
 			every = max(imp.delay, 100*time.Microsecond)
 		}
 		if !w.step(every) {

@@ -1,0 +1,101 @@
+package tcp
+
+import "time"
+
+// Queues as large as their connection needs them: the window that is promised, and
+// what the user may write ahead, begin small and grow with the product of rate and
+// round-trip time, up to the Config's limits. text.go calls fitWindow for what
+// arrives, loss.go fitWrites for what was acknowledged. A size that the user has
+// chosen stays as it is. No RFC says how; RFC 7323 §2 says why.
+
+// firstQueue is where both sizes begin: the second round trip of a slow start
+// does not fill it, and ten thousand of them that nobody reads are bearable.
+const firstQueue = 256 << 10
+
+// sizing is the size of the receive queue, and a measurement of a round trip.
+type sizing struct {
+	queue int
+	rtt   time.Duration // as the receiver sees it
+	least time.Duration // age of the echoes in this round: the round trip, or more
+	began time.Duration
+	taken uint64 // bytes that the user had taken by then
+	last  int    // bytes taken in the round before
+}
+
+// guessRTT is for a receiver that has neither sent anything nor has timestamps.
+const guessRTT = 100 * time.Millisecond
+
+// fitWindow lets the receive queue grow to twice what the user takes in a round
+// trip, and ahead of that while it takes more each time, as in slow start. So a
+// sender is never held back by the window alone, and a reader that does not keep up
+// is not promised more.
+func (c *Conn) fitWindow(now time.Duration) {
+	z := &c.sizing
+	if z.rtt == 0 { // the first bytes
+		z.rtt = guessRTT
+		c.nextRound(now)
+		return
+	}
+	if c.tsOK && c.rack.echo != never {
+		z.least = min(z.least, now-c.rack.echo)
+	}
+	if now < z.began+z.rtt {
+		return
+	}
+	taken := int(c.userTook() - z.taken)
+	if took := now - z.began; took > 2*z.rtt {
+		taken = int(float64(taken) * float64(z.rtt) / float64(took)) // of one round trip
+	}
+	if want := 2*taken + 2*max(taken-z.last, 0); want > z.queue {
+		z.queue = min(want, c.rcvLimit())
+		c.say.open = true
+	}
+	z.last = taken
+	// An echo may be old because the peer had nothing to send: it counts for twice the
+	// last round trip at most.
+	if z.least != never {
+		z.rtt = min(z.least, 2*z.rtt)
+	}
+	c.nextRound(now)
+}
+
+// nextRound begins to measure. Where timestamps are too coarse, or there are none,
+// the round trip is that of what we sent, perhaps of the handshake alone.
+func (c *Conn) nextRound(now time.Duration) {
+	z := &c.sizing
+	if (z.least == never || z.rtt <= 4*timestampTick || z.taken == 0) && c.rtt.sampled {
+		z.rtt = c.rtt.srtt
+	}
+	z.began, z.least, z.taken = now, never, c.userTook()
+}
+
+// userTook is how many bytes the user has taken so far.
+func (c *Conn) userTook() uint64 { return c.count.bytesIn - uint64(c.recvq.unread) }
+
+// fitWrites lets the send queue grow to two windows: one in flight, one to follow.
+// It does not shrink, as what is in flight does not when a loss halves the window.
+func (c *Conn) fitWrites() { c.sendq.room = max(c.sendq.room, 2*c.cwnd) }
+
+// minBuffer lets two segments of an Ethernet pass.
+const minBuffer = 4 << 10
+
+func bufSize(n int) int { return min(max(n, minBuffer), maxWindow) }
+
+// sndBuf is the limit of the send queue now.
+func (c *Conn) sndBuf() int {
+	if c.user.sndBuf > 0 {
+		return bufSize(c.user.sndBuf)
+	}
+	return min(bufSize(c.cfg.SndBuf), max(firstQueue, c.sendq.room))
+}
+
+// rcvBuf is the limit of the receive queue now.
+func (c *Conn) rcvBuf() int { return min(c.rcvLimit(), max(firstQueue, c.sizing.queue)) }
+
+// rcvLimit is how large the receive queue may become.
+func (c *Conn) rcvLimit() int {
+	if c.user.rcvBuf > 0 {
+		return bufSize(c.user.rcvBuf)
+	}
+	return bufSize(c.cfg.RcvBuf)
+}
