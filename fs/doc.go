@@ -101,6 +101,10 @@
 // tree. chmod and chown change a conversation. What is done through an open file
 // is done in the name of who opened it.
 //
+// Who asks is the user that the kernel names, and that is one of the namespace in
+// which the tree was mounted: root of a user namespace is whom it is mapped to, and
+// sees its own files as root's, and those of users outside of its map as nobody's.
+//
 // # Errors
 //
 // The errno of the call says it all shortly, the file err, or log for files that

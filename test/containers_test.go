@@ -26,14 +26,16 @@ const insideBox = `
 fetch() { exec 3<>tcp/dial/$1:80; printf 'GET / HTTP/1.0\r\n\r\n' >&3; cat <&3; exec 3>&-; }
 echo == by address; fetch ` + netns.HostAddr + `
 echo == by name; fetch web.lab.example
+echo == dial; printf 'GET / HTTP/1.0\r\n\r\n' | slashnet dial web:80
 echo == ping; slashnet ping -c 1 web
 echo == list; exec 3<>tcp/dial/` + netns.HostAddr + `:7
-ls tcp/by-state/Established | wc -l; slashnet ls established | tail -n 1; cat tcp/by-state/Established/*/why
+ls tcp/by-state/Established | wc -l; slashnet ls established | tail -n 1; slashnet why $(ls tcp/by-state/Established)
+echo == place; if [ -z "${SLASHNET_ROOT-}" ]; then SLASHNET_ROOT=/outside slashnet ls || true; fi
 echo == owner; stat -c %u tcp/by-state/Established/*/ctl; id -u; exec 3>&-
 echo == other box; exec 3<>tcp/dial/` + dbAddr + `:5432; echo knock >&3; cat <&3; exec 3>&-
 echo == socket; nc -w 2 ` + netns.HostAddr + ` 80 </dev/null || echo refused
 echo == forbidden
-for line in 'ctl ip.ttl 7' 'iproute add 10.9.0.0 /16 ` + netns.HostAddr + `' 'arp flush' 'ipifc/0/ctl add 10.9.9.9/24' 'ipifc/1/ctl unbind' 'log clear tcp'; do
+for line in 'ctl ip.ttl 7' 'iproute add 10.9.0.0 /16 ` + netns.HostAddr + `' 'arp flush' 'ipifc/0/ctl add 10.9.9.9/24' 'ipifc/1/ctl unbind' 'log clear tcp' 'ndb dns=10.0.0.1'; do
 	(echo "${line#* }" >"${line%% *}") 2>&1 | grep -q 'ermission denied' || echo "$line: allowed"
 done
 ls view ipifc/clone 2>&1 | grep -c 'No such file'
@@ -62,13 +64,19 @@ func TestContainers(t *testing.T) {
 			web.Expect("== announced")
 			said := sections(web.Output())
 			for title, want := range map[string]string{
-				"by address": kernelPage, "by name": kernelPage,
+				"by address": kernelPage, "by name": kernelPage, "dial": kernelPage,
 				"ping": "1 sent, 1 answered\n", "list": "up with " + netns.HostAddr + "!7",
 				"other box": "db heard knock from " + webAddr + "\n", "socket": "unreachable",
 			} {
 				if !strings.Contains(said[title], want) {
 					t.Errorf("%s: %q is missing in %q", title, want, said[title])
 				}
+			}
+			if b.name != unshare.name && !strings.Contains(said["place"], "but at /net") {
+				t.Errorf("with a wrong SLASHNET_ROOT: %q", said["place"])
+			}
+			if owner := strings.Fields(said["owner"]); len(owner) != 2 || owner[0] != owner[1] {
+				t.Errorf("inside, the owner of a conversation and the user are %q", owner)
 			}
 			if said["forbidden"] != "2\n1\n" {
 				t.Errorf("what is for the owner of the tree: %q", said["forbidden"])

@@ -17,10 +17,15 @@ import (
 // root is the tree to use.
 func root() (string, error) {
 	if r := os.Getenv("SLASHNET_ROOT"); r != "" {
-		if !isTree(r) {
-			return "", fmt.Errorf("SLASHNET_ROOT is %s, and no tree is mounted there: slashnet up %s mounts one", r, r)
+		if isTree(r) {
+			return r, nil
 		}
-		return r, nil
+		for _, usual := range usualRoots() {
+			if isTree(usual) { // a container inherits the place of a tree outside
+				return "", fmt.Errorf("SLASHNET_ROOT is %s, and no tree is mounted there, but at %s: unset it", r, usual)
+			}
+		}
+		return "", fmt.Errorf("SLASHNET_ROOT is %s, and no tree is mounted there: slashnet up %s mounts one", r, r)
 	}
 	for _, r := range usualRoots() {
 		if isTree(r) {
