@@ -64,6 +64,7 @@ var measures = []measure{
 	{name: "bulk-from-16", paths: byGo, run: bulk(false, 16)},
 	{name: "rtt-1", paths: byGo, run: rtt("rtt", 1)},
 	{name: "rtt-1024", paths: byGo, run: rtt("rtt", 1024)},
+	{name: "rtt-1-core", paths: byGo, run: oneCore(rtt("rtt", 1))},
 	{name: "active-1", paths: byGo, run: connect(true, 1)},
 	{name: "active-16", paths: byGo, run: connect(true, 16)},
 	{name: "passive-1", paths: byGo, run: connect(false, 1)},
@@ -75,6 +76,7 @@ var measures = []measure{
 	{name: "cat-to", paths: byFiles, run: program(true, catFile)},
 	{name: "cat-from", paths: byFiles, run: program(false, catStream)},
 	{name: "fdrtt-1", paths: byFiles, run: rtt("fdrtt", 1)},
+	{name: "fdrtt-1-core", paths: byFiles, run: oneCore(rtt("fdrtt", 1))},
 	{name: "idle", paths: []string{"inproc"}, run: idleHeap, fresh: true},
 	{name: "idle", paths: []string{"files"}, run: idleTree, fresh: true},
 }
@@ -183,6 +185,19 @@ func rtt(load string, size int) func(*path, sizes) ([]reading, error) {
 	return func(p *path, s sizes) ([]reading, error) {
 		o, err := p.client.do(job{Load: load, Addr: peerAddr, Size: size, Count: s.trips})
 		return []reading{{"p50", "us", o.P50}, {"p99", "us", o.P99}}, err
+	}
+}
+
+// oneCore has all processes of a path share one core: no wake-up crosses cores,
+// so what is measured is work alone, and hardly moves from run to run.
+func oneCore(run func(*path, sizes) ([]reading, error)) func(*path, sizes) ([]reading, error) {
+	return func(p *path, s sizes) ([]reading, error) {
+		free, err := p.confine()
+		if err != nil {
+			return nil, err
+		}
+		defer free()
+		return run(p, s)
 	}
 }
 

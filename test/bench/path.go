@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 
@@ -127,6 +128,33 @@ func (p *path) end() {
 			q.end()
 		}
 	}
+}
+
+// confine puts all processes of a path on the first core that we may use, until
+// free is called.
+func (p *path) confine() (free func(), err error) {
+	var all, one unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &all); err != nil {
+		return nil, err
+	}
+	for cpu := 0; one.Count() == 0; cpu++ {
+		if all.IsSet(cpu) {
+			one.Set(cpu)
+		}
+	}
+	return func() { p.allow(&all) }, p.allow(&one)
+}
+
+func (p *path) allow(cores *unix.CPUSet) error {
+	for _, q := range []*process{p.client, p.daemon, p.peer} {
+		if q == nil {
+			continue
+		}
+		if err := q.allow(cores); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // A space is a network namespace. It lives as long as its processes.
@@ -304,6 +332,25 @@ func (p *process) cpu() time.Duration {
 		return 0
 	}
 	return time.Duration(t.Nano())
+}
+
+// allow sets on which cores the threads of a process may run. Those that come
+// later do as the thread that starts them.
+func (p *process) allow(cores *unix.CPUSet) error {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", p.cmd.Process.Pid))
+	if err != nil {
+		return err
+	}
+	for _, t := range threads {
+		id, err := strconv.Atoi(filepath.Base(t))
+		if err != nil {
+			return err
+		}
+		if err := unix.SchedSetaffinity(id, cores); err != nil && err != unix.ESRCH {
+			return fmt.Errorf("the cores of thread %d: %w", id, err)
+		}
+	}
+	return nil
 }
 
 // resident is the memory of a process, in bytes.
