@@ -126,6 +126,16 @@ func (c *Cache[P]) Resolve(now time.Duration, ip netip.Addr, p P) (mac wire.MAC,
 	return wire.MAC{}, false
 }
 
+// Doubt has a neighbour that is used and gives no sign of life asked again now,
+// by unicast (RFC 1122 §2.3.2.1 (4)); it stays in use until it fails to answer.
+func (c *Cache[P]) Doubt(ip netip.Addr) {
+	if e := c.entries[ip]; e != nil && e.state == Reachable {
+		e.state, e.tries = Probing, 0
+		c.clock.remove(e)
+		c.ask.pushBack(e)
+	}
+}
+
 // A Request is a question to send: who has IP? To is wire.Broadcast or, for a
 // neighbour that is in use and old, its station (RFC 1122 §2.3.2.1, unicast poll).
 type Request struct {

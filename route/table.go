@@ -108,6 +108,11 @@ func (t *Table) remove(prefix netip.Prefix, del func(Route) bool) bool {
 	return true
 }
 
+// RemoveTagged removes the routes of a prefix that were added with a tag.
+func (t *Table) RemoveTagged(prefix netip.Prefix, tag string) bool {
+	return t.remove(prefix, func(r Route) bool { return r.Kind == Gateway && r.Tag == tag })
+}
+
 // RemoveIface removes all routes of an interface.
 func (t *Table) RemoveIface(n int) {
 	t.removeAll(func(r Route) bool { return r.Iface == n })
@@ -139,6 +144,18 @@ func (t *Table) Lookup(dst netip.Addr) (Route, bool) {
 		return Route{}, false
 	}
 	return routes[0], true
+}
+
+// LookupIf is Lookup among the routes that can be used: of each prefix, the
+// longest first, its best one.
+func (t *Table) LookupIf(dst netip.Addr, usable func(Route) bool) (Route, bool) {
+	dst = dst.Unmap()
+	for _, routes := range t.tree.Supernets(netip.PrefixFrom(dst, dst.BitLen())) {
+		if i := slices.IndexFunc(routes, usable); i >= 0 {
+			return routes[i], true
+		}
+	}
+	return Route{}, false
 }
 
 // All lists the routes: IPv4 before IPv6, then by prefix, the best first.

@@ -63,10 +63,14 @@ type Conv struct {
 
 	// Settings.
 	ttl, tos     uint8
+	ipOptions    []byte // of datagrams
 	ignoreAdvice bool
 	headers      bool
+	checksum     checksumUse // of udp
 	readTimeout  time.Duration
 	backlog      int
+
+	heard heard // with what the last datagram came
 
 	// The protocol's part.
 	listener  *Conv // that this call came to, until it is taken
@@ -81,6 +85,20 @@ type Conv struct {
 	datagrams datagramQueue
 	ping      *pinger
 	settled   tcp.State // as of the last settle, to see changes
+}
+
+// heard is what IP had to say of a datagram (RFC 1122 §3.4).
+type heard struct {
+	ttl, tos uint8
+	options  []byte
+}
+
+// hear notes with what a datagram for c came.
+func (c *Conv) hear(p *packet) {
+	c.heard = heard{ttl: p.ip.TTL, tos: p.ip.TOS}
+	if len(p.ip.Options) > 0 {
+		c.heard.options = slices.Clone(p.ip.Options)
+	}
 }
 
 // Info is one row of what there is to know of a conversation.

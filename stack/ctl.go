@@ -120,7 +120,7 @@ func (s *Stack) tryCtl(op *Op) (done bool, err error) {
 	return true, nil
 }
 
-const verbList = "connect announce bind close hangup shutdown keep linger keepalive nodelay ttl tos backlog rtimeout rcvbuf sndbuf mss headers ignoreadvice accept reject"
+const verbList = "connect announce bind close hangup shutdown keep linger keepalive nodelay ttl tos ipoptions backlog rtimeout rcvbuf sndbuf mss headers checksum ignoreadvice accept reject"
 
 // command runs one line. Not done: it is a connect whose end is to be waited for.
 func (c *Conv) command(op *Op, line string) (done bool, err error) {
@@ -288,6 +288,8 @@ func (c *Conv) setting(verb string, args []string) (known bool, err error) {
 			c.headers = true
 			c.stack.touch(c) // who listens learns that he cannot any more
 		}
+	case "ipoptions":
+		return true, c.ipOptionsVerb(args)
 	case "rtimeout":
 		var d time.Duration
 		if d, err = oneDuration(verb, args, time.Millisecond); err == nil {

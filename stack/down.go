@@ -28,8 +28,11 @@ func (s *Stack) pathTo(dst netip.Addr) (path, error) {
 			}
 		}
 	}
-	r, ok := s.routes.Lookup(dst)
+	r, ok := s.lookup(dst)
 	if !ok {
+		if r, ok = s.routes.Lookup(dst); ok && s.ifaces[r.Iface] != nil {
+			return path{}, neterr.LinkDown.With("%v", s.ifaces[r.Iface])
+		}
 		return path{}, neterr.NoRoute.With("to %v: add one to iproute", dst)
 	}
 	i := s.ifaces[r.Iface]
@@ -41,14 +44,11 @@ func (s *Stack) pathTo(dst netip.Addr) (path, error) {
 		}
 		return path{}, neterr.NoRoute.With("to our own address %v: there is no loopback interface", dst)
 	}
-	if i == nil || i.nic == nil {
-		return path{}, neterr.NoRoute.With("to %v: its interface %d is gone", dst, r.Iface)
-	}
 	hop := dst
 	if r.Via.IsValid() {
 		hop = r.Via
 	}
-	return path{i, hop, r.Kind == route.Broadcast || dst.IsMulticast()}, nil
+	return path{i, hop, toBroadcast(r, dst) || dst.IsMulticast()}, nil
 }
 
 // source chooses our address towards dst (RFC 1122 §3.3.4.3).
@@ -81,12 +81,22 @@ func (s *Stack) send(f *outFrame, to path, ip *wire.IP, headerLen int) error {
 		length += len(b)
 	}
 	s.counts.IP.OutRequests++
-	if length > 0xffff-wire.IPv4Len {
+	ipLen := ip.HeaderLen()
+	switch {
+	case length > 0xffff-ipLen:
 		i.queue.drop(f)
-		return neterr.MessageSize.With("%d bytes: an IP datagram holds %d", length, 0xffff-wire.IPv4Len)
+		return neterr.MessageSize.With("%d bytes: an IP datagram holds %d", length, 0xffff-ipLen)
+	case s.own[ip.Src] == nil:
+		// RFC 1122 §3.2.1.3: nothing leaves under an address that has been taken away.
+		i.queue.drop(f)
+		return neterr.NotLocal.With("%v, not any more", ip.Src)
 	}
-	f.Head = f.head[:payloadAt+headerLen]
-	if length+wire.IPv4Len > i.mtu && f.GSO == wire.GSONone {
+	if room := ipLen - wire.IPv4Len; room > 0 {
+		copy(f.head[payloadAt+room:], f.head[payloadAt:payloadAt+headerLen])
+		f.CsumStart += uint16(room)
+	}
+	f.Head = f.head[:wire.EthernetLen+ipLen+headerLen]
+	if length+ipLen > i.mtu && f.GSO == wire.GSONone {
 		return s.fragment(f, to, ip)
 	}
 	// RFC 6864 §4.1: the ID of an atomic datagram means nothing. One that a NIC or
@@ -110,7 +120,7 @@ func (s *Stack) fragment(f *outFrame, to path, ip *wire.IP) error {
 		s.counts.IP.FragFails++
 		return neterr.MessageSize.With("longer than the MTU of %v, %d, and not to be fragmented", i, i.mtu)
 	}
-	whole := append([]byte(nil), f.Head[payloadAt:]...)
+	whole := append([]byte(nil), f.Head[wire.EthernetLen+ip.HeaderLen():]...)
 	for _, b := range f.Body {
 		whole = append(whole, b...)
 	}
@@ -118,21 +128,32 @@ func (s *Stack) fragment(f *outFrame, to path, ip *wire.IP) error {
 	i.queue.drop(f)
 	ip.ID = uint32(s.ipID)
 	s.ipID++
+	s.cut(to, ip, whole)
+	return nil
+}
+
+// cut sends whole, which ip is the header of, in as few pieces as the MTU allows.
+// It may be a fragment itself.
+func (s *Stack) cut(to path, ip *wire.IP, whole []byte) {
+	i := to.out
 	s.counts.IP.FragOKs++
-	piece := (i.mtu - wire.IPv4Len) &^ 7
-	base := ip.Offset
-	more := ip.More
-	for at := 0; at < len(whole); at += piece {
-		end := min(at+piece, len(whole))
-		ip.Offset, ip.More = base+at, end < len(whole) || more
+	first, rest := *ip, *ip
+	rest.Options = wire.CopiedOptions(ip.Options)
+	for at := 0; at < len(whole); {
+		h := &first
+		if at > 0 {
+			h = &rest
+		}
+		end := min(at+(i.mtu-h.HeaderLen())&^7, len(whole))
+		h.Offset, h.More = ip.Offset+at, end < len(whole) || ip.More
 		g := i.queue.newFrame()
 		g.carry(whole[at:end])
-		g.Head = g.head[:payloadAt]
-		ip.PutIPv4(g.head[wire.EthernetLen:], end-at)
+		n := h.PutIPv4(g.head[wire.EthernetLen:], end-at)
+		g.Head = g.head[:wire.EthernetLen+n]
 		s.counts.IP.FragCreates++
 		s.toNeighbour(g, to)
+		at = end
 	}
-	return nil
 }
 
 // completeChecksum does what a frame's marks leave to the NIC; start counts from
@@ -185,6 +206,14 @@ func (s *Stack) undeliverable(f *outFrame) {
 		}
 	}
 	hop := f.hop
+	if ip, _, err := wire.ParseIPv4Quote(quote); err == nil && ip.Dst != hop {
+		s.gateways.silent(hop)
+		// RFC 1122 §3.3.1.5: what waited goes another way, if there is one.
+		if to, err := s.pathTo(ip.Dst); err == nil && to.out == f.via && to.hop != hop {
+			s.toNeighbour(f, to)
+			return
+		}
+	}
 	f.via.drops.add(dropNoNeighbour)
 	f.via.queue.drop(f)
 	if !s.adviseOwn(quote, neterr.HostUnreachable.With("neighbour %v does not answer", hop)) {

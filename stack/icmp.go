@@ -18,6 +18,9 @@ type icmpLimit struct {
 	at     time.Duration
 }
 
+// precedenceControl is the precedence 6 of RFC 791 §3.1: internetwork control.
+const precedenceControl = 6 << 5
+
 // icmpBurst is how many errors may be sent at once.
 const icmpBurst = 50
 
@@ -53,6 +56,8 @@ func (s *Stack) icmpInput(p *packet) {
 			return
 		}
 		s.echoReply(p, h, payload)
+	case h.Type == wire.ICMPRedirect:
+		s.redirected(p, h, payload)
 	case h.IsError():
 		s.icmpError(p, h, payload)
 	case h.Type == wire.ICMPEchoReply:
@@ -66,7 +71,15 @@ func (s *Stack) icmpInput(p *packet) {
 
 // echoReply answers from the address that was asked, with the same data.
 func (s *Stack) echoReply(p *packet, h wire.ICMPHeader, data []byte) {
-	to, err := s.pathTo(p.ip.Src)
+	dst := p.ip.Src
+	var options []byte
+	if len(p.ip.Options) > 0 {
+		// RFC 1122 §3.2.2.6: routes and times go on being recorded, a source route is
+		// gone back.
+		options, dst = wire.ReverseRoute(p.ip.Options, p.ip.Src)
+		options = append(options, wire.RecordOptions(s.recorded(p, p.ip.Dst))...)
+	}
+	to, err := s.pathTo(dst)
 	if err != nil {
 		p.in.drops.add(dropNoRoute)
 		return
@@ -75,7 +88,7 @@ func (s *Stack) echoReply(p *packet, h wire.ICMPHeader, data []byte) {
 	f.carry(append([]byte(nil), data...))
 	wire.ICMPHeader{Type: wire.ICMPEchoReply, Rest: h.Rest}.Put(f.head[payloadAt:], data)
 	s.counts.ICMP.out(wire.ICMPEchoReply)
-	s.send(f, to, &wire.IP{Src: p.ip.Dst, Dst: p.ip.Src, Proto: wire.ICMP, TTL: s.knobs.ttl, TOS: p.ip.TOS}, wire.ICMPLen)
+	s.send(f, to, &wire.IP{Src: p.ip.Dst, Dst: dst, Proto: wire.ICMP, TTL: s.knobs.ttl, TOS: p.ip.TOS, Options: options}, wire.ICMPLen)
 }
 
 // A quoted is the datagram that an ICMP error is about.
@@ -116,8 +129,10 @@ func icmpCause(h wire.ICMPHeader, from netip.Addr) error {
 	switch {
 	case h.Type == wire.ICMPTimeExceeded:
 		return neterr.TTLExceeded.With("at %v", from)
+	case h.Type == wire.ICMPParameterProblem:
+		return neterr.ParameterProblem.With("says %v of byte %d of the header", from, h.Rest>>24)
 	case h.Type != wire.ICMPUnreachable:
-		return nil // RFC 6633: source quench is nothing; redirects are not followed
+		return nil // RFC 6633: source quench is nothing
 	}
 	switch h.Code {
 	case wire.ICMPNetUnreachable:
@@ -164,8 +179,11 @@ func (s *Stack) sendErrorFrom(from netip.Addr, quote []byte, typ, code uint8, re
 	if err != nil {
 		return
 	}
+	// RFC 1122 §3.2.2: TOS 0; a router's has the precedence of its control traffic
+	// (RFC 1812 §4.3.2.5).
+	var tos uint8 = precedenceControl
 	if from.IsValid() {
-		src = from
+		src, tos = from, 0
 	}
 	// RFC 1812 §4.3.2.8: limited, so that we cannot be made to flood.
 	if !s.limits.allow(s.now, s.knobs.icmpRate) {
@@ -176,8 +194,7 @@ func (s *Stack) sendErrorFrom(from netip.Addr, quote []byte, typ, code uint8, re
 	f.carry(quote)
 	h.Put(f.head[payloadAt:], quote)
 	s.counts.ICMP.out(typ)
-	// RFC 1122 §3.2.2: TOS 0.
-	s.send(f, to, &wire.IP{Src: src, Dst: ip.Src, Proto: wire.ICMP, TTL: s.knobs.ttl}, wire.ICMPLen)
+	s.send(f, to, &wire.IP{Src: src, Dst: ip.Src, Proto: wire.ICMP, TTL: s.knobs.ttl, TOS: tos}, wire.ICMPLen)
 }
 
 // adviseOwn tells a conversation of ours what became of its datagram; false: it is

@@ -85,11 +85,12 @@ func (s *Stack) icmpToConv(p *packet, h wire.ICMPHeader) {
 		p.in.drops.add(dropNoPing)
 		return
 	}
+	c.hear(p)
 	if c.ping != nil {
 		s.pong(c, p, seq)
 		return
 	}
-	whole := append(append(make([]byte, 0, len(p.header)+len(p.payload)), p.header[:wire.IPv4Len]...), p.payload...)
+	whole := append(append(make([]byte, 0, len(p.header)+len(p.payload)), p.header...), p.payload...)
 	if !c.enqueue(datagram{data: whole}, s.knobs.udpRcvBuf) {
 		p.in.drops.add(dropPingQueue)
 		return
@@ -152,7 +153,7 @@ func (s *Stack) icmpSend(c *Conv, h wire.ICMPHeader, data []byte) error {
 	f.carry(append([]byte(nil), data...))
 	h.Put(f.head[payloadAt:], data)
 	s.counts.ICMP.out(h.Type)
-	return s.send(f, to, &wire.IP{Src: c.local.Addr(), Dst: c.remote.Addr(), Proto: wire.ICMP, TTL: c.ttl, TOS: c.tos}, wire.ICMPLen)
+	return s.send(f, to, &wire.IP{Src: c.local.Addr(), Dst: c.remote.Addr(), Proto: wire.ICMP, TTL: c.ttl, TOS: c.tos, Options: c.ipOptions}, wire.ICMPLen)
 }
 
 // --- pings

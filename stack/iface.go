@@ -44,7 +44,9 @@ type Iface struct {
 	scratch *outFrame // an empty one, for whoever asks an engine next
 	starved []*Conv
 
+	pathCheck  pathCheck     // instead of the knob ip.rpfilter; or empty
 	complained time.Duration // when the log was told of an address conflict
+	martian    time.Duration // when it was told of an address that cannot be
 	in         ifCounters
 	sent       struct{ frames, bytes, errors atomic.Uint64 }
 	drops      dropCounters
@@ -73,7 +75,7 @@ func (s *Stack) CloneIface() (*Iface, error) {
 func (s *Stack) newIface() (*Iface, error) {
 	for n := range MaxIfaces {
 		if s.ifaces[n] == nil {
-			i := &Iface{stack: s, num: n, cloned: s.now, complained: -complainEvery}
+			i := &Iface{stack: s, num: n, cloned: s.now, complained: -complainEvery, martian: -complainEvery}
 			i.timer.what = i
 			s.ifaces[n] = i
 			return i, nil

@@ -97,5 +97,11 @@ func (s *Stack) isBroadcast(dst netip.Addr) bool {
 		return true
 	}
 	r, ok := s.routes.Lookup(dst)
-	return ok && r.Kind == route.Broadcast
+	return ok && toBroadcast(r, dst)
+}
+
+// toBroadcast reports whether the route to dst leads to all of a network: RFC 1122
+// §3.3.6, also in the old form, with zeros for the host.
+func toBroadcast(r route.Route, dst netip.Addr) bool {
+	return r.Kind == route.Broadcast || r.Kind == route.OnLink && dst.Is4() && r.Prefix.Bits() <= 30 && dst == r.Prefix.Addr()
 }

@@ -10,7 +10,7 @@ import (
 	"slashnet/stack/neterr"
 )
 
-const ifVerbs = "bind ether tap:NAME, unbind, add ADDR/LEN, remove ADDR/LEN, mtu N, up, down"
+const ifVerbs = "bind ether tap:NAME, unbind, add ADDR/LEN, remove ADDR/LEN, mtu N, rpfilter off|loose|strict, up, down"
 
 // Ctl carries out one line written to an interface's ctl.
 func (i *Iface) Ctl(line string) error {
@@ -63,6 +63,15 @@ func (i *Iface) verb(verb string, args []string) (end *stopped, err error) {
 		n, err := oneNumber(verb, args, MinMTU, uint64(i.nic.MTU()))
 		if err == nil {
 			i.mtu = int(n)
+		}
+		return nil, err
+	case "rpfilter":
+		if len(args) != 1 {
+			return nil, neterr.BadControl.With("rpfilter takes off, loose or strict")
+		}
+		check, err := parsePathCheck(args[0])
+		if err == nil {
+			i.pathCheck = check
 		}
 		return nil, err
 	case "up", "down":

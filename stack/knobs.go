@@ -21,6 +21,7 @@ type Knobs struct {
 	arp   arp.Config
 	reasm reasm.Config
 
+	ipPolicy
 	forward        bool
 	ttl            uint8
 	portLo, portHi uint16
@@ -43,6 +44,7 @@ func defaultKnobs() Knobs {
 		tcp: tcp.DefaultConfig(), arp: arp.DefaultConfig(), reasm: reasm.DefaultConfig(),
 		ttl:    64, // RFC 1700
 		portLo: 32768, portHi: 60999,
+		ipPolicy:     defaultIPPolicy(),
 		unprivileged: 1024, // the custom of Unix
 		icmpRate:     100,
 		udpRcvBuf:    512 << 10, // as 9front
@@ -90,6 +92,13 @@ var knobTable = []knob{
 	{"tcp.syncookies", func(k *Knobs) string { return string(k.cookies) }, setCookies},
 	size("udp.rcvbuf", 2<<10, 1<<30, func(k *Knobs) *int { return &k.udpRcvBuf }),
 	boolean("ip.forward", func(k *Knobs) *bool { return &k.forward }),
+	boolean("ip.directedbroadcast", func(k *Knobs) *bool { return &k.directed }),
+	{"ip.options", func(k *Knobs) string { return string(k.options) }, setOptionPolicy},
+	boolean("ip.sourceroute", func(k *Knobs) *bool { return &k.sourceRoutes }),
+	{"ip.rpfilter", func(k *Knobs) string { return string(k.pathCheck) }, setPathCheck},
+	boolean("ip.logmartians", func(k *Knobs) *bool { return &k.logMartians }),
+	boolean("ip.redirect.accept", func(k *Knobs) *bool { return &k.acceptRedirects }),
+	boolean("ip.redirect.send", func(k *Knobs) *bool { return &k.sendRedirects }),
 	{"ip.ttl", func(k *Knobs) string { return fmt.Sprint(k.ttl) }, setTTL},
 	{"ip.portrange", func(k *Knobs) string { return fmt.Sprintf("%d-%d", k.portLo, k.portHi) }, setPorts},
 	number("ip.unprivileged", 0, 1<<16, func(k *Knobs) *int { return &k.unprivileged }),

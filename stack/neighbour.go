@@ -55,6 +55,7 @@ func (i *Iface) sendARP(to wire.MAC, a *wire.ARP) {
 
 func (i *Iface) arpInput(a *wire.ARP) {
 	r := i.arp.Input(i.stack.now, a, i.mine)
+	i.stack.gateways.heard(a.SenderIP)
 	for _, f := range r.Ready {
 		i.address(f, r.MAC)
 		i.enqueue(f)

@@ -5,6 +5,7 @@ package stack
 // same words, all.json the records of a whole protocol.
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/netip"
@@ -35,14 +36,19 @@ type Record struct {
 	*ListenRecord
 	*TCPRecord
 
-	Open    int      `json:"open"`    // handles
-	Waiting int      `json:"waiting"` // parked operations
-	TTL     uint8    `json:"ttl"`
-	TOS     uint8    `json:"tos"`
-	Life    string   `json:"life"`           // what it lives by
-	Ends    *seconds `json:"ends,omitempty"` // until its clock runs out
-	EndsBy  string   `json:"endsby,omitempty"`
-	Why     string   `json:"why"`
+	Open    int   `json:"open"`    // handles
+	Waiting int   `json:"waiting"` // parked operations
+	TTL     uint8 `json:"ttl"`
+	TOS     uint8 `json:"tos"`
+
+	FromTTL     uint8    `json:"fromttl,omitempty"` // with what the last datagram came
+	FromTOS     uint8    `json:"fromtos,omitempty"`
+	FromOptions hexBytes `json:"fromoptions,omitempty"`
+
+	Life   string   `json:"life"`           // what it lives by
+	Ends   *seconds `json:"ends,omitempty"` // until its clock runs out
+	EndsBy string   `json:"endsby,omitempty"`
+	Why    string   `json:"why"`
 }
 
 // A QueueRecord is the part of a conversation of datagrams.
@@ -99,7 +105,7 @@ func (c *Conv) record() Record {
 	s := c.stack
 	r := Record{Proto: c.proto.name, Number: c.num, Name: c.name, UID: c.owner.UID, GID: c.owner.GID, State: c.proto.state(c),
 		Local: hostPort(c.local), Remote: hostPort(c.remote), Idle: seconds(s.now - c.changed), QIn: c.proto.unread(c),
-		Open: c.held, Waiting: c.parked.n, TTL: c.ttl, TOS: c.tos, Life: c.life(), Why: c.why()}
+		Open: c.held, Waiting: c.parked.n, TTL: c.ttl, TOS: c.tos, FromTTL: c.heard.ttl, FromTOS: c.heard.tos, FromOptions: c.heard.options, Life: c.life(), Why: c.why()}
 	if at, why, ok := c.expiry(); ok {
 		r.Ends, r.EndsBy = s.until(at), why
 	}
@@ -261,6 +267,14 @@ func (s *Stack) until(at time.Duration) *seconds {
 	left := seconds(max(0, at-s.now))
 	return &left
 }
+
+// hexBytes are bytes that are printed in hexadecimal.
+type hexBytes []byte
+
+func (b hexBytes) String() string { return hex.EncodeToString(b) }
+
+// MarshalText makes JSON hold the same text.
+func (b hexBytes) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, b), nil }
 
 // A hostPort is an address and a port, null in JSON if there is none.
 type hostPort netip.AddrPort

@@ -58,6 +58,7 @@ type Stack struct {
 	portStep   int // moves the choice of ephemeral ports
 	ipID       uint16
 	limits     icmpLimit
+	gateways   *gateways
 	// ACKs to listeners may bring SYN cookies until then.
 	cookiesUntil time.Duration
 
@@ -98,6 +99,7 @@ func New(cfg Config) *Stack {
 		s.secret[i] = byte(s.random.Uint32())
 	}
 	s.limits.tokens = icmpBurst
+	s.gateways = newGateways(s)
 	s.knobs = defaultKnobs()
 	s.knobs.tcp.Alloc = newBlockPool().get
 	s.knobs.tcp.Counters = &s.counts.TCP

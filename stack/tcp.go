@@ -51,6 +51,7 @@ func (s *Stack) tcpInput(p *packet) {
 		room := c.tcb.Room()
 		c.tcb.Input(s.now, &h, payload, p.buf)
 		c.charge() // now, as the next segment of a batch needs to know
+		c.hear(p)
 		// Answers to keep-alives are no traffic: they would keep it for ever.
 		if len(payload) > 0 || c.tcb.Room() != room {
 			c.changed = s.now

@@ -19,7 +19,7 @@ func newUDP(s *Stack) *protocol {
 	pr.connect, pr.announce = s.udpConnect, s.listenAt
 	pr.read, pr.write = readDatagram, s.udpWrite
 	pr.close, pr.hangup = s.udpHangup, s.udpHangup
-	pr.control = func(*Conv, string, []string) (bool, error) { return false, nil }
+	pr.control = udpControl
 	pr.state, pr.status = datagramState, datagramStatus
 	pr.unread = func(c *Conv) int { return c.datagrams.bytes }
 	pr.ready = datagramReady
@@ -114,6 +114,10 @@ func (s *Stack) udpInput(p *packet) {
 			return
 		}
 	}
+	if h.Checksum == 0 && c.checksum == sumInsisted {
+		p.in.drops.add(dropUDPChecksum)
+		return
+	}
 	if len(payload) == 0 && !c.headers {
 		n.Empty++ // would read as the end of the file
 		return
@@ -128,6 +132,7 @@ func (s *Stack) udpInput(p *packet) {
 		return
 	}
 	n.InDatagrams++
+	c.hear(p)
 	c.changed = s.now
 	s.touch(c)
 }
@@ -150,6 +155,7 @@ func (s *Stack) udpCall(l *Conv, t tuple) *Conv {
 	}
 	c.local, c.remote, c.phase = t.local, t.remote, connected
 	c.listener, c.ttl, c.tos, c.readTimeout = l, l.ttl, l.tos, l.readTimeout
+	c.checksum, c.ipOptions = l.checksum, l.ipOptions
 	c.proto.flows[t] = c
 	l.calls = append(l.calls, c)
 	s.touch(l)
@@ -270,12 +276,47 @@ func (s *Stack) udpSend(c *Conv, local, remote netip.AddrPort, data []byte) erro
 	h := wire.UDPHeader{SrcPort: local.Port(), DstPort: remote.Port(), Length: uint16(wire.UDPLen + len(data))}
 	at := f.head[payloadAt:]
 	h.Put(at)
-	sum := wire.PseudoHeader(local.Addr(), remote.Addr(), wire.UDP, int(h.Length))
-	// RFC 768: a sum of zero is sent as all ones.
-	h.Checksum = wire.ForUDP(^wire.Fold(wire.Sum(data, wire.Sum(at[:wire.UDPLen], sum))))
-	h.Put(at)
+	if c.checksum != sumOff {
+		sum := wire.PseudoHeader(local.Addr(), remote.Addr(), wire.UDP, int(h.Length))
+		// RFC 768: a sum of zero is sent as all ones.
+		h.Checksum = wire.ForUDP(^wire.Fold(wire.Sum(data, wire.Sum(at[:wire.UDPLen], sum))))
+		h.Put(at)
+	}
 	s.counts.UDP.OutDatagrams++
-	return s.send(f, to, &wire.IP{Src: local.Addr(), Dst: remote.Addr(), Proto: wire.UDP, TTL: c.ttl, TOS: c.tos}, wire.UDPLen)
+	return s.send(f, to, &wire.IP{Src: local.Addr(), Dst: remote.Addr(), Proto: wire.UDP, TTL: c.ttl, TOS: c.tos, Options: c.ipOptions}, wire.UDPLen)
+}
+
+// A checksumUse is what a conversation of udp does about checksums (RFC 1122
+// §4.1.3.4).
+type checksumUse uint8
+
+const (
+	sumOn       checksumUse = iota // made; whoever sends none is believed
+	sumOff                         // not made
+	sumInsisted                    // made, and whoever sends none is not heard
+)
+
+// udpControl are the verbs that only udp has.
+func udpControl(c *Conv, verb string, args []string) (known bool, err error) {
+	if verb != "checksum" {
+		return false, nil
+	}
+	word := ""
+	if len(args) == 1 {
+		word = args[0]
+	}
+	on, ok := parseOnOff(word)
+	switch {
+	case word == "insist":
+		c.checksum = sumInsisted
+	case !ok:
+		return true, neterr.BadArg.With("checksum %q: on, off or insist is wanted", clip(word))
+	case on:
+		c.checksum = sumOn
+	default:
+		c.checksum = sumOff
+	}
+	return true, nil
 }
 
 func datagramState(c *Conv) string {

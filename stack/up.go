@@ -5,7 +5,6 @@ package stack
 // deliver (to icmp.go, udp.go, tcp.go) or forward.go.
 
 import (
-	"net/netip"
 	"slices"
 	"time"
 
@@ -22,6 +21,7 @@ type packet struct {
 	arp     wire.ARP
 	ip      wire.IP
 	header  []byte // of IP, as received
+	options wire.IPv4Options
 	payload []byte // of IP
 	buf     *wire.Buf
 	summed  bool // the transport checksum needs no look
@@ -103,6 +103,7 @@ func (p *packet) parse() {
 			return
 		}
 		p.header = payload[:headerLen]
+		p.options = wire.InspectIPv4Options(p.ip.Options)
 		p.buf = p.frame.Buf
 		p.summed = p.frame.NeedsCsum || p.frame.CsumValid
 		p.bad = p.verify()
@@ -169,9 +170,9 @@ func (s *Stack) up(p *packet) {
 func (s *Stack) ipInput(p *packet) {
 	i, dst := p.in, p.ip.Dst
 	s.counts.IP.InReceives++
-	// RFC 1122 §3.2.1.3: a source that cannot be one host is dropped silently.
 	if bad := s.badSource(p); bad != 0 {
 		i.drops.add(bad)
+		s.tellMartian(p, bad)
 		return
 	}
 	switch {
@@ -181,8 +182,12 @@ func (s *Stack) ipInput(p *packet) {
 			i.drops.add(dropGroupUnicast)
 			return
 		}
+		if s.onItsRoute(p) {
+			return
+		}
 		s.deliver(p)
 	case s.isBroadcast(dst), dst == allHosts:
+		s.forwardBroadcast(p)
 		p.toGroup = true
 		s.deliver(p)
 	case dst.IsMulticast():
@@ -195,34 +200,13 @@ func (s *Stack) ipInput(p *packet) {
 	}
 }
 
-var (
-	allHosts    = netip.AddrFrom4([4]byte{224, 0, 0, 1})
-	thisNetwork = netip.MustParsePrefix("0.0.0.0/8")
-	loopbackNet = netip.MustParsePrefix("127.0.0.0/8")
-	classE      = netip.MustParsePrefix("240.0.0.0/4")
-)
-
-func (s *Stack) badSource(p *packet) dropReason {
-	src := p.ip.Src
-	switch {
-	case p.in.loopback:
-		return 0
-	case src.IsMulticast(), classE.Contains(src), thisNetwork.Contains(src),
-		loopbackNet.Contains(src), loopbackNet.Contains(p.ip.Dst):
-		return dropMartian
-	case s.own[src] != nil:
-		// RFC 6274 §3.11 (LAND): our own address from outside.
-		return dropMartian
-	case s.isBroadcast(src):
-		return dropMartian
-	}
-	return 0
-}
-
 // deliver gives a datagram of ours to its protocol, whole.
 func (s *Stack) deliver(p *packet) {
 	if p.bad != 0 {
 		p.in.drops.add(p.bad)
+		return
+	}
+	if len(p.ip.Options) > 0 && !s.admitOptions(p) {
 		return
 	}
 	if p.ip.More || p.ip.Offset != 0 {

@@ -188,11 +188,8 @@ func (c *Conv) trouble(st tcp.Stats) string {
 // routers said last.
 func (c *Conv) obstacle() string {
 	to, err := c.stack.pathTo(c.remote.Addr())
-	switch {
-	case err != nil:
+	if err != nil {
 		return fmt.Sprintf("; %v", err)
-	case to.out.down:
-		return fmt.Sprintf("; %v is down", to.out)
 	}
 	if state, asked := to.out.arp.State(to.hop); asked && (state == arp.Incomplete || state == arp.Failed) && !to.out.loopback {
 		return fmt.Sprintf("; nobody on the cable answers for %v", to.hop)

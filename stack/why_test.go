@@ -122,9 +122,10 @@ var situations = []struct {
 		return c
 	}},
 	{"calling nobody", "Syn_sent for 0s: calling 10.0.0.77!80, 1 try without an answer; nobody on the cable answers for 10.0.0.77", func(s *scene) *Conv { return s.call("connect 10.0.0.77:80") }},
-	{"calling, interface down", "Syn_sent for 0s: calling 10.0.0.2!80, 1 try without an answer; ipifc/1 is down", func(s *scene) *Conv {
+	{"calling, interface down", "Syn_sent for 0s: calling 10.0.0.77!80, 1 try without an answer; interface is down: ipifc/1", func(s *scene) *Conv {
+		c := s.call("connect 10.0.0.77:80")
 		must(s, s.a.Iface(1).Ctl("down"))
-		return s.call("connect 10.0.0.2:80")
+		return c
 	}},
 	{"called by somebody who is gone", "Syn_received for 4s: 10.0.0.3!1000 has called and has not confirmed our answer yet, which was sent 3 times", func(s *scene) *Conv {
 		must(s, s.b.WriteARP("add 10.0.0.1 "+s.a.Iface(1).mac.String()))

@@ -35,6 +35,10 @@ const (
 	ICMPProhibited          uint8 = 13 // by a filter
 )
 
+// ICMPRedirectHost is the code of a redirect for one host, the only one that is
+// sent (RFC 1812 §5.2.7.2).
+const ICMPRedirectHost uint8 = 1
+
 // The codes of ICMPTimeExceeded.
 const (
 	ICMPTTLExceeded        uint8 = 0

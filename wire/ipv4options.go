@@ -192,6 +192,57 @@ func RecordOptions(options []byte) []byte {
 	return keepOptions(options, func(kind byte) bool { return kind == ipOptRecord || kind == ipOptStamp })
 }
 
+// NextOnRoute is where the source route of a header leads to from here; strict:
+// that must be a neighbour. Not ok: there is none, or its end is reached.
+func NextOnRoute(options []byte) (next netip.Addr, strict, ok bool) {
+	opt := sourceRoute(options)
+	if opt == nil || int(opt[ipOptPointer]) > len(opt) {
+		return next, false, false
+	}
+	p := int(opt[ipOptPointer]) - 1
+	return netip.AddrFrom4([4]byte(opt[p:])), opt[0] == ipOptStrict, true
+}
+
+// TakeFromRoute puts us, as we are called at the next hop, in the place of the
+// address that NextOnRoute has read.
+func TakeFromRoute(options []byte, us netip.Addr) {
+	opt, a := sourceRoute(options), us.As4()
+	copy(opt[opt[ipOptPointer]-1:], a[:])
+	opt[ipOptPointer] += 4
+}
+
+// ReverseRoute is the way back along a source route that has reached its end: the
+// option to send, and its first hop (RFC 1122 §3.2.1.8 (c)). Without a route that
+// is src, and no option.
+func ReverseRoute(options []byte, src netip.Addr) (option []byte, first netip.Addr) {
+	opt := sourceRoute(options)
+	if opt == nil || len(opt) < ipOptRoute+4 {
+		return nil, src
+	}
+	back := append([]byte{opt[0], opt[1]}, ipOptRoute+1)
+	for at := len(opt) - 8; at >= ipOptRoute; at -= 4 {
+		back = append(back, opt[at:at+4]...)
+	}
+	a := src.As4()
+	return append(back, a[:]...), netip.AddrFrom4([4]byte(opt[len(opt)-4:]))
+}
+
+// sourceRoute is the source route among options that InspectIPv4Options has found
+// right, in place.
+func sourceRoute(options []byte) []byte {
+	for len(options) > 0 {
+		opt, n := optionAt(options)
+		if n <= 0 {
+			break
+		}
+		if opt != nil && (opt[0] == ipOptLoose || opt[0] == ipOptStrict) {
+			return opt
+		}
+		options = options[n:]
+	}
+	return nil
+}
+
 func keepOptions(options []byte, keep func(kind byte) bool) (kept []byte) {
 	for at := 0; at < len(options); {
 		opt, n := optionAt(options[at:])

@@ -116,4 +116,5 @@ var (
 	ProtocolUnreachable = &Error{"protocol unreachable", syscall.ENOPROTOOPT}
 	PortUnreachable     = &Error{"port unreachable", syscall.ECONNREFUSED}
 	TTLExceeded         = &Error{"ttl exceeded", syscall.EHOSTUNREACH}
+	ParameterProblem    = &Error{"parameter problem", syscall.EPROTO}
 )
