@@ -36,6 +36,8 @@ type Record struct {
 	*ListenRecord
 	*TCPRecord
 
+	Set *SettingsRecord `json:"set,omitempty"`
+
 	Open    int   `json:"open"`    // handles
 	Waiting int   `json:"waiting"` // parked operations
 	TTL     uint8 `json:"ttl"`
@@ -100,11 +102,54 @@ type TCPRecord struct {
 	} `json:"timer"`
 }
 
+// A SettingsRecord is what verbs have set, under their names.
+type SettingsRecord struct {
+	NoDelay      toggle   `json:"nodelay,omitempty"`
+	Cork         toggle   `json:"cork,omitempty"`
+	QuickAck     toggle   `json:"quickack,omitempty"`
+	KeepAlive    toggle   `json:"keepalive,omitempty"`
+	KeepIdle     seconds  `json:"keepidle,omitempty"`
+	KeepIntvl    seconds  `json:"keepintvl,omitempty"`
+	KeepCnt      int      `json:"keepcnt,omitempty"`
+	UserTimeout  seconds  `json:"usertimeout,omitempty"`
+	SndBuf       int      `json:"sndbuf,omitempty"`
+	RcvBuf       int      `json:"rcvbuf,omitempty"`
+	MSS          int      `json:"mss,omitempty"`
+	Linger       *seconds `json:"linger,omitempty"`
+	CC           string   `json:"cc,omitempty"`
+	RTimeout     seconds  `json:"rtimeout,omitempty"`
+	IgnoreAdvice toggle   `json:"ignoreadvice,omitempty"`
+	Headers      toggle   `json:"headers,omitempty"`
+	Bind         string   `json:"bind,omitempty"`
+}
+
+// settings are nil if there are none.
+func (c *Conv) settings() *SettingsRecord {
+	o := &c.opts
+	r := SettingsRecord{
+		NoDelay: toggle(o.noDelay), Cork: toggle(o.cork), QuickAck: toggle(o.quickAck),
+		KeepAlive: toggle(o.keepAlive), KeepIdle: seconds(o.keepIdle), KeepIntvl: seconds(o.keepIntvl), KeepCnt: o.keepCount,
+		UserTimeout: seconds(o.userTimeout), SndBuf: o.sndBuf, RcvBuf: o.rcvBuf, MSS: o.mss, CC: o.cc,
+		RTimeout: seconds(c.readTimeout), IgnoreAdvice: toggle(c.ignoreAdvice), Headers: toggle(c.headers),
+	}
+	if o.lingerOn {
+		d := seconds(o.linger)
+		r.Linger = &d
+	}
+	if c.bound.IsValid() {
+		r.Bind = bang(c.bound)
+	}
+	if r == (SettingsRecord{}) {
+		return nil
+	}
+	return &r
+}
+
 // record takes the picture.
 func (c *Conv) record() Record {
 	s := c.stack
 	r := Record{Proto: c.proto.name, Number: c.num, Name: c.name, UID: c.owner.UID, GID: c.owner.GID, State: c.proto.state(c),
-		Local: hostPort(c.local), Remote: hostPort(c.remote), Idle: seconds(s.now - c.changed), QIn: c.proto.unread(c),
+		Local: hostPort(c.local), Remote: hostPort(c.remote), Idle: seconds(s.now - c.changed), QIn: c.proto.unread(c), Set: c.settings(),
 		Open: c.held, Waiting: c.parked.n, TTL: c.ttl, TOS: c.tos, FromTTL: c.heard.ttl, FromTOS: c.heard.tos, FromOptions: c.heard.options, Life: c.life(), Why: c.why()}
 	if at, why, ok := c.expiry(); ok {
 		r.Ends, r.EndsBy = s.until(at), why
@@ -258,6 +303,11 @@ func (d seconds) String() string { return time.Duration(d).String() }
 func (d seconds) MarshalJSON() ([]byte, error) {
 	return strconv.AppendFloat(nil, time.Duration(d).Seconds(), 'f', -1, 64), nil
 }
+
+// toggle is a switch as ctl takes it; true or absent in JSON.
+type toggle bool
+
+func (on toggle) String() string { return onOff(bool(on)) }
 
 // until is the time left of a timer, nil if it does not run.
 func (s *Stack) until(at time.Duration) *seconds {

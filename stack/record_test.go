@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -159,4 +160,49 @@ func TestAllJSON(t *testing.T) {
 	if text := s.AllJSON(wire.UDP, 1000); len(objects(t, text)) != 0 {
 		t.Error(text)
 	}
+}
+
+// What verbs have set is printed under their names, and nothing else.
+func TestRecordOfSettings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newHost(t, Config{})
+		set := func(p wire.Proto, lines string) string {
+			c := clone(t, s, p)
+			defer c.Drop()
+			if lines != "" {
+				command(t, c, lines)
+			}
+			status := c.StatusText()
+			var found []string
+			for word, value := range wordsOf(t, status) {
+				if rest, ok := strings.CutPrefix(word, "set."); ok {
+					found = append(found, rest+" "+value)
+				}
+			}
+			slices.Sort(found)
+			if got, ok := object(t, c.JSONText())["set"].(map[string]any); len(got) != len(found) || ok != (len(found) > 0) {
+				t.Errorf("status.json has %v, status %q", got, found)
+			}
+			return strings.Join(found, ", ")
+		}
+		for lines, want := range map[string]string{
+			"":                           "",
+			"nodelay\ncork\nquickack on": "cork on, nodelay on, quickack on",
+			"nodelay\nnodelay off":       "",
+			"keepalive 90000\nkeepintvl 10\nkeepcnt 4":    "keepalive on, keepcnt 4, keepidle 1m30s, keepintvl 10s",
+			"sndbuf 64k\nrcvbuf 1m\nmss 1000\ncc newreno": "cc newreno, mss 1000, rcvbuf 1048576, sndbuf 65536",
+			"linger 0\nusertimeout 5000\nrtimeout 250":    "linger 0s, rtimeout 250ms, usertimeout 5s",
+			"linger 5\nlinger off\nignoreadvice":          "ignoreadvice on",
+		} {
+			if got := set(wire.TCP, lines); got != want {
+				t.Errorf("%q: %q, want %q", lines, got, want)
+			}
+		}
+		if got := set(wire.TCP, "bind *!5000"); !strings.HasPrefix(got, "bind ") || !strings.HasSuffix(got, "!5000") {
+			t.Errorf("bind: %q", got)
+		}
+		if got := set(wire.UDP, "headers"); got != "headers on" {
+			t.Errorf("udp: %q", got)
+		}
+	})
 }

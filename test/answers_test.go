@@ -45,6 +45,9 @@ func TestAnswers(t *testing.T) {
 		"--local 10.114.0.2 established":    3,
 		"-p udp":                            0,
 		"time-wait":                         0,
+		"--user root established":           3,
+		"-u 0":                              4,
+		"-u 65534":                          0,
 	} {
 		if rows := list(strings.Fields(args)...); len(rows) != want {
 			t.Errorf("ls %s: %d rows, want %d: %v", args, len(rows), want, rows)
@@ -52,6 +55,9 @@ func TestAnswers(t *testing.T) {
 		if out := n.Run(append([]string{slashnet, "ls"}, strings.Fields(args)...)...); strings.Count(out, "\n") != want+1 {
 			t.Errorf("ls %s: want %d rows in\n%s", args, want, out)
 		}
+	}
+	if out, err := n.Try(slashnet, "ls", "--user", "nobody-at-all"); err == nil || !strings.Contains(out, "nobody-at-all") {
+		t.Errorf("ls of no user: %v, %q", err, out)
 	}
 	for _, row := range list("established") {
 		num := fmt.Sprint(row["number"])

@@ -21,6 +21,7 @@ import (
 var lsOptions struct {
 	protos        []string
 	local, remote string
+	user          string
 	json          bool
 }
 
@@ -36,13 +37,14 @@ Close_wait Closing Last_ack Time_wait, Open and Datagram for udp and icmp;
 capitals and underscores do not matter. An END is an address, a port, or both.
 
   slashnet ls established close-wait
-  slashnet ls --local :80
+  slashnet ls --local :80 --user nobody
   slashnet ls -p tcp --remote 10.0.0.1:443 --json | jq '.[].why'
 `,
 	flags: func(flags *pflag.FlagSet) {
 		flags.StringSliceVarP(&lsOptions.protos, "proto", "p", []string{"tcp", "udp", "icmp"}, "only these protocols")
 		flags.StringVarP(&lsOptions.local, "local", "l", "", "only with this `END` on our side")
 		flags.StringVarP(&lsOptions.remote, "remote", "r", "", "only with this `END` on the other side")
+		flags.StringVarP(&lsOptions.user, "user", "u", "", "only of this `USER`, a name or a number")
 		flags.BoolVarP(&lsOptions.json, "json", "j", false, "all there is to know, as one JSON array")
 	},
 	run: func(_ *pflag.FlagSet, states []string) error {
@@ -51,6 +53,10 @@ capitals and underscores do not matter. An END is an address, a port, or both.
 			return err
 		}
 		remote, err := parseEnd(lsOptions.remote)
+		if err != nil {
+			return err
+		}
+		uid, err := parseUser(lsOptions.user)
 		if err != nil {
 			return err
 		}
@@ -67,7 +73,8 @@ capitals and underscores do not matter. An END is an address, a port, or both.
 			rows = append(rows, more...)
 		}
 		rows = slices.DeleteFunc(rows, func(row lsRow) bool {
-			return len(states) > 0 && !slices.ContainsFunc(states, row.in) || !local.fits(row.Local) || !remote.fits(row.Remote)
+			return len(states) > 0 && !slices.ContainsFunc(states, row.in) || !local.fits(row.Local) || !remote.fits(row.Remote) ||
+				lsOptions.user != "" && row.UID != uid
 		})
 		if lsOptions.json {
 			return printJSON(os.Stdout, rows)
@@ -192,6 +199,21 @@ func printJSON(w io.Writer, rows []lsRow) error {
 	}
 	_, err := fmt.Fprintln(w, "\n]")
 	return err
+}
+
+// parseUser finds a user by name or number.
+func parseUser(text string) (uid uint32, err error) {
+	if text == "" {
+		return 0, nil
+	}
+	if u, err := user.Lookup(text); err == nil {
+		text = u.Uid
+	}
+	n, err := strconv.ParseUint(text, 10, 32)
+	if err != nil {
+		return 0, usageError(fmt.Sprintf("--user %q: there is no such user; a name or a number is wanted", text))
+	}
+	return uint32(n), nil
 }
 
 // userName is the name of a user, or the number of one without.
