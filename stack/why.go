@@ -55,7 +55,7 @@ func forHowLong(d time.Duration) string {
 
 func (c *Conv) idleWhy() string {
 	if c.phase == connecting {
-		return fmt.Sprintf("looking up the address of %s", clean(c.attempt.target.host))
+		return fmt.Sprintf("looking up the address of %s, without an answer yet", clean(c.attempt.target.host))
 	}
 	if c.phase == hungup {
 		if c.cause != nil {

@@ -103,8 +103,15 @@ var situations = []struct {
 		ctl(s, c, "connect 10.0.0.77:80")
 		return c
 	}},
-	{"a name is looked up", "Closed for 2s: looking up the address of slow.example", func(s *scene) *Conv {
+	{"a name is looked up", "Closed for 2s: looking up the address of slow.example, without an answer yet", func(s *scene) *Conv {
 		c := s.call("connect slow.example:80")
+		s.pass(2 * time.Second)
+		return c
+	}},
+	{"the name servers are silent", "Closed for 0s: the last connect failed: no answer from the name servers: \"silent.example\"; it can be tried again", func(s *scene) *Conv { return s.call("connect silent.example:80") }},
+	{"a ping of a name that is looked up", "Datagram for 2s: looking up the address of slow.example, without an answer yet", func(s *scene) *Conv {
+		c := clone(s, s.a, wire.ICMP)
+		s.begin(c, OpCtl, []byte("connect slow.example"))
 		s.pass(2 * time.Second)
 		return c
 	}},
@@ -480,10 +487,14 @@ func (s *scene) silentCall() {
 	must(s, s.a.Iface(1).Ctl("down"))
 }
 
-// slowNames knows nobody, and for slow.example it takes its time.
+// slowNames knows nobody; for slow.example it takes its time, and for silent.example
+// too much of it.
 var slowNames = resolver(func(ctx context.Context, name string) ([]netip.Addr, error) {
-	if name == "slow.example" {
+	switch name {
+	case "slow.example":
 		<-ctx.Done()
+	case "silent.example":
+		return nil, neterr.NameTimeout.With("%q", name)
 	}
 	return nil, neterr.UnknownName.With("%q", name)
 })
