@@ -143,7 +143,7 @@ func TestAllJSONLimit(t *testing.T) {
 	h := newHost(t)
 	s := h.Root()
 	k := newKernel(t, h)
-	if _, err := k.srv.handles.add(&handle{node: rootNode, file: &files[code("/log")], text: make([]byte, maxSnapshots-2)}); err != nil {
+	if _, err := k.srv.enter(&handle{node: rootNode, file: &files[code("/log")], text: make([]byte, maxSnapshots/2)}); err != nil {
 		t.Fatal(err)
 	}
 	if a := k.ask(opOpen, k.walk("tcp", "all.json"), fuse.OpenIn{}); a.errno() != syscall.ENOBUFS {

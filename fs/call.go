@@ -7,6 +7,7 @@ package fs
 import (
 	"sync"
 	"syscall"
+	"unsafe"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
@@ -87,12 +88,27 @@ func (s *Server) submit(c *call) {
 }
 
 // interrupt answers a call with EINTR, if it still waits: then nothing has
-// happened. An unknown number is of a request whose answer is on its way: with
-// one reader none can come before its request is entered.
+// happened. A job that is under way ends as soon as it can. An unknown number is of
+// a request whose answer is on its way: with one reader none can come before its
+// request is entered.
 func (s *Server) interrupt(unique uint64) {
 	if c := s.calls.get(unique); c != nil {
 		c.stack.Cancel(&c.op, neterr.Interrupted)
+		return
 	}
+	switch queued, running := s.jobs.withdraw(unique); {
+	case queued:
+		s.fail(unique, syscall.EINTR)
+	case running:
+		s.hurry(unique)
+	}
+}
+
+// hurry has go-fuse close the channel that raw's methods are given.
+func (s *Server) hurry(unique uint64) {
+	in := fuse.InterruptIn{Unique: unique}
+	in.Opcode, in.Length = opInterrupt, uint32(unsafe.Sizeof(in))
+	s.protocol.HandleRequest([][]byte{bytesOf(&in)}, [][]byte{make([]byte, smallReply)})
 }
 
 // finish answers the kernel.
@@ -239,7 +255,7 @@ func (s *Server) openIface(unique uint64, n node, u stack.User, at place) {
 
 // add answers an open with a handle that holds nothing.
 func (s *Server) add(unique uint64, h *handle) {
-	fh, err := s.handles.add(h)
+	fh, err := s.enter(h)
 	if err != nil {
 		s.fail(unique, err)
 		return
@@ -330,11 +346,11 @@ func (s *Server) writeStream(in *fuse.WriteIn, payload []byte, block *wire.Buf) 
 func (s *Server) writeIface(unique uint64, h *handle, payload []byte) {
 	h.rewind()
 	lines := append([]byte(nil), payload...)
-	s.later(unique, func() {
+	s.later(task{unique: unique, taker: takerOf(h.node, h.user), do: func() {
 		if err := eachLine(lines, h.iface.Ctl); err != nil {
 			s.fail(unique, err)
 			return
 		}
 		s.dev.reply(unique, fuse.OK, bytesOf(&fuse.WriteOut{Size: uint32(len(lines))}), nil)
-	})
+	}})
 }

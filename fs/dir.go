@@ -47,7 +47,7 @@ func (r raw) OpenDir(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse
 		h.entries, err = r.groups(n)
 	}
 	if err == nil {
-		out.Fh, err = r.handles.add(h)
+		out.Fh, err = r.enter(h)
 	}
 	return status(err)
 }

@@ -117,7 +117,7 @@
 // operation of the stack (call.go): it is answered by whoever makes it possible,
 // on his goroutine, so that no byte changes hands on its way. Requests about names
 // and attributes go through go-fuse's ProtocolServer to raw.go, which looks them
-// up in the table of tree.go. What takes long goes to two workers, and what the
+// up in the table of tree.go. What takes long goes to workers (jobs.go), and what the
 // kernel is told unasked is told by one notifier (notify.go). Node ids are
 // computed (node.go): the tree keeps nothing per file that is not open, but for
 // the numbers of conversations, and of views, that the kernel has looked up.

@@ -5,6 +5,7 @@ package fs
 
 import (
 	"sync"
+	"syscall"
 	"unsafe"
 
 	"slashnet/stack"
@@ -12,29 +13,24 @@ import (
 	"slashnet/wire"
 )
 
-// maxHandles is how many files may be open at a time: two per conversation of a
-// stack that is full, or some 100 MiB.
-const maxHandles = 400_000
-
-// maxViewHandles is how many of these one view's tree may have: no container takes
-// them all.
-const maxViewHandles = maxHandles / 8
-
-// maxSnapshots is how many bytes the texts and listings of open files may take
-// together, maxViewSnapshots those of one view.
 const (
-	maxSnapshots     = 64 << 20
-	maxViewSnapshots = maxSnapshots / 8
+	// maxHandles is how many files may be open at a time: two per conversation of a
+	// stack that is full, or some 100 MiB.
+	maxHandles = 400_000
+	// maxSnapshots is how many bytes the texts and listings of open files may take
+	// together.
+	maxSnapshots = 64 << 20
 )
 
 // A handle is an open file.
 type handle struct {
-	node node
-	file *file
-	user stack.User // who opened it; rights are bound here
-	conv *stack.Conv
-	held bool // conv counts us
-	num  int  // of the conversation or interface
+	node  node
+	file  *file
+	user  stack.User   // who opened it; rights are bound here
+	stack *stack.Stack // that counts it
+	conv  *stack.Conv
+	held  bool // conv counts us
+	num   int  // of the conversation or interface
 
 	text    []byte // of a text file, as of the open
 	kept    int    // bytes of answers
@@ -62,47 +58,93 @@ type handles struct {
 	open    map[uint64]*handle
 	streams map[node]int // open dial and accept files: their conversations
 	used    quota        // by all together
-	views   map[int]*quota
+	takers  map[taker]*quota
 }
 
 // A quota is how much is in use.
 type quota struct{ open, texts int }
 
-// admit reports why one more handle would be too much.
-func (q quota) admit(h *handle, open, texts int) error {
-	if q.open >= open {
-		return neterr.NoConvs.With("%d files are open, the limit", q.open)
+func (q *quota) add(open, texts int) {
+	q.open += open
+	q.texts += texts
+}
+
+// A taker is who takes of what all share: a view, or in the root's tree a user.
+// None is to have more than he leaves to all others; so whoever comes next finds as
+// much as the greediest has.
+type taker struct {
+	view int
+	uid  uint32
+}
+
+func takerOf(n node, u stack.User) taker {
+	if owner := ownerView(n); owner != stack.RootView {
+		return taker{view: owner}
 	}
-	if q.texts+h.size() > texts {
-		return neterr.NoMemory.With("open files hold %d bytes of text already", q.texts)
+	return taker{stack.RootView, u.UID}
+}
+
+// ownerView is the view whose users use a node: of view/NAME/ctl, by which a view
+// is told what it may have, the root.
+func ownerView(n node) int {
+	if n.valid() && files[n.file()].ofView {
+		return stack.RootView
+	}
+	return n.view()
+}
+
+// room reports why one who has q may not have so much more.
+func (t *handles) room(q *quota, open, texts int) error {
+	if open > 0 && q.open+open > maxHandles-t.used.open-open {
+		return neterr.NoConvs.With("%d files are open, %d by one user or view: that is its share", t.used.open, q.open)
+	}
+	if texts > 0 && q.texts+texts > maxSnapshots-t.used.texts-texts {
+		return neterr.NoMemory.With("open files hold %d bytes of text, %d by one user or view: that is its share", t.used.texts, q.texts)
 	}
 	return nil
 }
 
-func (q *quota) add(h *handle, sign int) {
-	q.open += sign
-	q.texts += sign * h.size()
+func (t *handles) quotaOf(h *handle) *quota {
+	who := takerOf(h.node, h.user)
+	q := t.takers[who]
+	if q == nil {
+		q = &quota{}
+		t.takers[who] = q
+	}
+	return q
+}
+
+// enter makes h an open file, unless there is no room for it. The log says why.
+func (s *Server) enter(h *handle) (uint64, error) {
+	v := s.host.ByID(ownerView(h.node))
+	if v == nil {
+		return 0, syscall.ESTALE
+	}
+	h.stack = v.Stack()
+	err := h.stack.OpenHandle()
+	if err == nil {
+		var fh uint64
+		if fh, err = s.handles.add(h); err == nil {
+			return fh, nil
+		}
+		h.stack.CloseHandle()
+	}
+	h.stack.LogFor(h.user, "fs: %s: %v", h.file.path, err)
+	return 0, err
 }
 
 func (t *handles) add(h *handle) (uint64, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.open == nil {
-		t.open, t.streams, t.views = map[uint64]*handle{}, map[node]int{}, map[int]*quota{}
+		t.open, t.streams, t.takers = map[uint64]*handle{}, map[node]int{}, map[taker]*quota{}
 	}
-	if err := t.used.admit(h, maxHandles, maxSnapshots); err != nil {
+	q := t.quotaOf(h)
+	if err := t.room(q, 1, h.size()); err != nil {
 		return 0, err
 	}
-	if view := h.node.view(); view != stack.RootView {
-		if t.views[view] == nil {
-			t.views[view] = &quota{}
-		}
-		if err := t.views[view].admit(h, maxViewHandles, maxViewSnapshots); err != nil {
-			return 0, err
-		}
-		t.views[view].add(h, 1)
-	}
-	t.used.add(h, 1)
+	q.add(1, h.size())
+	t.used.add(1, h.size())
 	t.last++
 	t.open[t.last] = h
 	if h.file.kind == dial || h.file.kind == accept {
@@ -125,11 +167,10 @@ func (t *handles) remove(fh uint64) *handle {
 	if h != nil {
 		delete(t.open, fh)
 		delete(t.streams, h.node)
-		t.used.add(h, -1)
-		if q := t.views[h.node.view()]; q != nil {
-			if q.add(h, -1); q.open == 0 {
-				delete(t.views, h.node.view())
-			}
+		t.used.add(-1, -h.size())
+		q := t.quotaOf(h)
+		if q.add(-1, -h.size()); *q == (quota{}) {
+			delete(t.takers, takerOf(h.node, h.user))
 		}
 	}
 	return h
@@ -164,6 +205,7 @@ func (s *Server) release(fh uint64) {
 		return
 	}
 	h.unpoll()
+	h.stack.CloseHandle()
 	if h.held {
 		h.conv.Drop()
 	}

@@ -7,8 +7,6 @@ package fs
 
 import (
 	"bytes"
-	"sync"
-	"syscall"
 	"unsafe"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -154,9 +152,14 @@ func (s *Server) ordinary(h *fuse.InHeader, req, out []byte) {
 		return
 	}
 	kept := append([]byte(nil), req...)
-	s.later(h.Unique, func() {
+	s.later(task{unique: h.Unique, taker: takerOf(node(h.NodeId), userOf(h)), waits: isSync(h, kept), do: func() {
 		s.answer(message[fuse.InHeader](kept), kept, make([]byte, smallReply))
-	})
+	}})
+}
+
+// isSync reports whether a request is `echo sync >ctl`.
+func isSync(h *fuse.InHeader, req []byte) bool {
+	return h.Opcode == opWrite && node(h.NodeId).file() == fileCtl && len(req) >= writeInLen && string(bytes.TrimSpace(req[writeInLen:])) == "sync"
 }
 
 // smallReply holds the answer to any request that carries no bytes.
@@ -189,46 +192,4 @@ func (s *Server) slow(h *fuse.InHeader) bool {
 		return f.group != nil && !f.varies
 	}
 	return false
-}
-
-// --- workers
-
-const (
-	// workers share the requests that take long, so that one of them is free while
-	// another formats a long table.
-	workers = 2
-	// maxJobs may be queued; one more is told to try again.
-	maxJobs = 256
-)
-
-// jobs is the queue of the workers. Its owner is the loop, which closes it when
-// it ends.
-type jobs struct {
-	queue chan func()
-	done  sync.WaitGroup
-}
-
-func (j *jobs) start() {
-	j.queue = make(chan func(), maxJobs)
-	for range workers {
-		j.done.Go(func() {
-			for do := range j.queue {
-				do()
-			}
-		})
-	}
-}
-
-func (j *jobs) stop() {
-	close(j.queue)
-	j.done.Wait()
-}
-
-// later has a worker answer a request.
-func (s *Server) later(unique uint64, do func()) {
-	select {
-	case s.jobs.queue <- do:
-	default:
-		s.fail(unique, syscall.EAGAIN)
-	}
 }

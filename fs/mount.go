@@ -148,6 +148,9 @@ func (s *Server) answerAll() {
 	for _, c := range s.calls.all() {
 		c.stack.Cancel(&c.op, neterr.ShuttingDown)
 	}
+	for _, unique := range s.jobs.underWay() {
+		s.hurry(unique)
+	}
 }
 
 // Done is closed when the tree is not served any more, by Close or umount.

@@ -81,7 +81,7 @@ func (s *Server) openText(n node, u stack.User, appends bool) (uint64, error) {
 			return 0, err
 		}
 		h.text = []byte(h.file.row(record))
-		return s.handles.add(h)
+		return s.enter(h)
 	}
 	if h.file.holds {
 		if !at.conv.Hold() {
@@ -90,12 +90,9 @@ func (s *Server) openText(n node, u stack.User, appends bool) (uint64, error) {
 		h.conv, h.held = at.conv, true
 	}
 	h.text = []byte(h.file.read(at))
-	fh, err := s.handles.add(h)
-	if err != nil {
-		at.stack.Logf("fs: %s: %v", h.file.path, err)
-		if h.held {
-			h.conv.Drop()
-		}
+	fh, err := s.enter(h)
+	if err != nil && h.held {
+		h.conv.Drop()
 	}
 	return fh, err
 }
@@ -104,7 +101,7 @@ func (s *Server) openText(n node, u stack.User, appends bool) (uint64, error) {
 // handle holds from now on.
 func (s *Server) stream(n node, u stack.User, c *stack.Conv) (uint64, error) {
 	h := &handle{node: n, file: &files[n.file()], user: u, conv: c, held: true, num: c.Num(), text: numberText(c.Num())}
-	fh, err := s.handles.add(h)
+	fh, err := s.enter(h)
 	if err != nil {
 		c.Drop()
 	}
@@ -128,7 +125,7 @@ func (h *handle) textAt(offset uint64, size uint32) []byte {
 	return h.text[from:to]
 }
 
-func (r raw) Write(_ <-chan struct{}, in *fuse.WriteIn, data []byte) (uint32, fuse.Status) {
+func (r raw) Write(cancel <-chan struct{}, in *fuse.WriteIn, data []byte) (uint32, fuse.Status) {
 	h := r.handles.get(in.Fh)
 	if h == nil {
 		return 0, fuse.EBADF
@@ -137,6 +134,7 @@ func (r raw) Write(_ <-chan struct{}, in *fuse.WriteIn, data []byte) (uint32, fu
 		return 0, fuse.EACCES
 	}
 	at, err := r.at(h.node)
+	at.cancel = cancel
 	switch {
 	case err != nil:
 	case h.file.replace != nil:

@@ -117,11 +117,13 @@ func pollBits(r stack.Ready) (bits uint32) {
 }
 
 // readyControl makes of what is true for data what is true for ctl: there is a
-// number or a call to be had, and commands are taken unless a connect is under
-// way.
+// number, the end or a call to be had, and commands are taken unless a connect is
+// under way.
 func (h *handle) readyControl(r stack.Ready) stack.Ready {
 	r &^= stack.ReadyIn | stack.ReadyOut
-	if h.unread() || h.conv.ReadyListen()&stack.ReadyIn != 0 {
+	// Once the number was read a read finds the end at once. That of a listener says
+	// rather whether there are calls.
+	if h.unread() || !h.conv.Announced() || h.conv.ReadyListen()&stack.ReadyIn != 0 {
 		r |= stack.ReadyIn
 	}
 	return r | h.conv.ReadyControl()

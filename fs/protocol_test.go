@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
 
+	"slashnet/nic"
 	"slashnet/stack"
 	"slashnet/stack/neterr"
 	"slashnet/wire"
@@ -38,6 +40,52 @@ func TestRule1Interrupt(t *testing.T) {
 	if len(k.srv.calls.all()) != 0 || len(k.srv.handles.all()) != 0 {
 		t.Error("an interrupted open leaves something")
 	}
+}
+
+// A stuck device: what it has received is never processed.
+type stuck struct {
+	nic.NIC
+	asked chan struct{}
+}
+
+func (s stuck) Drained(func()) { close(s.asked) }
+
+// A sync that has to wait ends at once when it is interrupted, before it was begun
+// and after.
+func TestSyncInterrupted(t *testing.T) {
+	h := newHost(t)
+	end, far, err := nic.NewPipe(nic.Options{}, nic.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer far.Close()
+	dev := stuck{end, make(chan struct{})}
+	if _, err := h.Root().AddInterface(dev); err != nil {
+		t.Fatal(err)
+	}
+	k := newKernel(t, h)
+	ctl := k.walk("ctl")
+	fh, _ := k.open(ctl, syscall.O_WRONLY)
+	unique := k.send(opWrite, ctl, fuse.WriteIn{Fh: fh, Size: 5}, []byte("sync\n")...)
+	<-dev.asked
+	k.send(opInterrupt, 0, fuse.InterruptIn{Unique: unique})
+	if a, err := k.recv(); err != nil || a.unique != unique || a.errno() != syscall.EINTR {
+		t.Error(a, err)
+	}
+	hold := make(chan struct{})
+	var held sync.WaitGroup
+	for range workersOfEach {
+		held.Add(1)
+		k.srv.jobs.add(task{taker: taker{view: stack.RootView}, do: func() { held.Done(); <-hold }})
+	}
+	held.Wait()
+	unique = k.send(opWrite, ctl, fuse.WriteIn{Fh: fh, Size: 5}, []byte("sync\n")...)
+	k.send(opInterrupt, 0, fuse.InterruptIn{Unique: unique})
+	if a, err := k.recv(); err != nil || a.unique != unique || a.errno() != syscall.EINTR {
+		t.Error(a, err)
+	}
+	close(hold)
+	k.silent()
 }
 
 // Rule 2: one errno per operation. ENOSYS switches an operation off for the

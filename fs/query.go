@@ -10,13 +10,12 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
-	"slashnet/stack/neterr"
 	"slashnet/wire"
 )
 
 // openQuery opens cs or dns. What is asked and answered is the handle's own.
 func (s *Server) openQuery(in *fuse.OpenIn, n node) {
-	fh, err := s.handles.add(&handle{node: n, file: &files[n.file()], user: userOf(&in.InHeader)})
+	fh, err := s.enter(&handle{node: n, file: &files[n.file()], user: userOf(&in.InHeader)})
 	if err != nil {
 		s.fail(in.Unique, err)
 		return
@@ -68,7 +67,7 @@ func (c *call) finishQuery() {
 		for _, line := range c.op.Answers {
 			text = append(append(text, line...), '\n')
 		}
-		fh, err := s.handles.add(&handle{node: c.node, file: &files[c.node.file()], user: c.op.User, text: text})
+		fh, err := s.enter(&handle{node: c.node, file: &files[c.node.file()], user: c.op.User, text: text})
 		if err != nil {
 			s.fail(c.unique, err)
 			return
@@ -91,18 +90,12 @@ func (t *handles) keep(h *handle, answers []string) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	used := []*quota{&t.used}
-	if q := t.views[h.node.view()]; q != nil {
-		used = append(used, q)
+	q := t.quotaOf(h)
+	if err := t.room(q, 0, size-h.kept); err != nil {
+		return err
 	}
-	for i, most := range []int{maxSnapshots, maxViewSnapshots}[:len(used)] {
-		if used[i].texts-h.kept+size > most {
-			return neterr.NoMemory.With("open files hold %d bytes of text already", used[i].texts)
-		}
-	}
-	for _, q := range used {
-		q.texts += size - h.kept
-	}
+	q.add(0, size-h.kept)
+	t.used.add(0, size-h.kept)
 	h.kept = size
 	h.mu.Lock()
 	h.answers, h.read = answers, 0

@@ -158,11 +158,11 @@ func clientAnswers(net string, _ []string) error {
 			_, err = unix.Write(fd, []byte("huge"))
 		}
 		switch {
-		case i < 6 && err != nil:
+		case i < 3 && err != nil:
 			return fmt.Errorf("query %d: %w", i, err)
-		case i == 6 && err != unix.ENOBUFS:
-			return fmt.Errorf("70 MiB of answers: %v", err)
-		case i == 6:
+		case i == 3 && err != unix.ENOBUFS:
+			return fmt.Errorf("40 MiB of answers for one user: %v", err)
+		case i == 3:
 			_, err = unix.Write(fd, []byte("web"))
 			return err
 		}

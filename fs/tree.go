@@ -97,6 +97,8 @@ type place struct {
 	proto proto
 	conv  *stack.Conv
 	iface *stack.Iface
+
+	cancel <-chan struct{} // closed when whoever writes waits no more
 }
 
 // peekLen is how many unread bytes peek shows at most.
@@ -138,8 +140,13 @@ var files = []file{
 			return at.stack.MetricsText() + stack.ProcessMetrics()
 		}},
 	{path: "/ctl", kind: text, mode: 0o644, slow: true, about: "settings, NAME VALUE; sync waits for all frames received so far, reset drops every conversation",
-		read:  func(at place) string { return at.stack.CtlText() },
-		write: func(at place, _ *handle, line string) error { return at.stack.WriteCtl(line) }},
+		read: func(at place) string { return at.stack.CtlText() },
+		write: func(at place, _ *handle, line string) error {
+			if line == "sync" {
+				return at.stack.SyncUntil(at.cancel)
+			}
+			return at.stack.WriteCtl(line)
+		}},
 	{path: "/view", kind: directory, owner: true, mode: 0o755, about: "networks of their own; mkdir makes one, rmdir ends it"},
 	{path: "/help", kind: text, mode: 0o444, about: "this text",
 		read: func(place) string { return helpText }},
@@ -152,7 +159,7 @@ var files = []file{
 	{path: "/PROTO/stats", kind: text, mode: 0o444, about: "counters",
 		read: func(at place) string { return at.stack.StatsText(protos[at.proto].num) }},
 	{path: "/PROTO/all.json", kind: text, mode: 0o444, slow: true, about: "every conversation's status.json, one array",
-		read: func(at place) string { return at.stack.AllJSON(protos[at.proto].num, maxSnapshots) }},
+		read: func(at place) string { return at.stack.AllJSON(protos[at.proto].num, maxSnapshots/2) }},
 	{path: "/PROTO/by-state", kind: directory, mode: 0o555, about: "links to the conversations, by their state", group: byState},
 	{path: "/PROTO/by-local", kind: directory, mode: 0o555, about: "… by local address", group: byLocal},
 	{path: "/PROTO/by-remote", kind: directory, mode: 0o555, about: "… by remote address", group: byRemote},
@@ -220,6 +227,7 @@ var files = []file{
 // The rows that code speaks of.
 var (
 	fileRoot  = code("/")
+	fileCtl   = code("/ctl")
 	fileProto = code("/PROTO")
 	fileIpifc = code("/ipifc")
 	fileConv  = code("/PROTO/N")

@@ -233,7 +233,7 @@ func (s *Stack) localPort(c *Conv, remote netip.AddrPort) (netip.AddrPort, path,
 
 // lookUp has the addresses of an attempt's host found.
 func (s *Stack) lookUp(c *Conv, a *attempt) (err error) {
-	a.cancel, err = s.ask(func(ctx context.Context) func() {
+	a.cancel, err = s.ask(a.user, func(ctx context.Context) func() {
 		addrs, err := s.cfg.Names.Lookup(ctx, a.target.host)
 		return func() { s.found(c, a, addrs, err) }
 	})
@@ -272,7 +272,7 @@ func (s *Stack) beginDial(op *Op) bool {
 	}
 	if _, err := c.connectVerb(op.User, []string{op.Addr}); err != nil {
 		c.drop()
-		s.logf("%s/dial/%s: %v", c.proto.name, clip(op.Addr), err)
+		s.logFor(op.User, "%s/dial/%s: %v", c.proto.name, clip(op.Addr), err)
 		s.finish(op, err)
 		return false
 	}
@@ -289,7 +289,7 @@ func (s *Stack) tryDial(op *Op) (done bool, err error) {
 	}
 	if err != nil {
 		op.Conv.drop()
-		s.logf("%s/dial/%s: %v", op.Conv.proto.name, clip(op.Addr), err)
+		s.logFor(op.User, "%s/dial/%s: %v", op.Conv.proto.name, clip(op.Addr), err)
 		return true, err
 	}
 	op.Call = op.Conv

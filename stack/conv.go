@@ -351,7 +351,7 @@ func (c *Conv) ErrText() string {
 // fail notes an error for the file err and the log.
 func (c *Conv) fail(err error) {
 	c.lastErr = clean(err.Error())
-	c.stack.logf("%s/%d: %v", c.proto.name, c.num, err)
+	c.stack.logFor(c.owner, "%s/%d: %v", c.proto.name, c.num, err)
 }
 
 // hangup ends a conversation at once: a connection is reset, parked operations

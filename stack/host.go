@@ -251,8 +251,8 @@ func (h *Host) end(v *View) {
 	})
 }
 
-// Close closes the root and every view politely, and gives their peers until ctx
-// ends to agree.
+// Close closes the root and every view politely, and gives all their peers until
+// ctx ends to agree. The root forwards for its views until they have ended.
 func (h *Host) Close(ctx context.Context) error {
 	h.lock()
 	h.closing = true
@@ -265,14 +265,17 @@ func (h *Host) Close(ctx context.Context) error {
 	h.unlock()
 	var parting sync.WaitGroup
 	for _, v := range all {
-		parting.Go(func() { v.stack.Close(ctx) })
+		parting.Go(func() { v.stack.Part(ctx) })
 	}
+	err := h.root.stack.Part(ctx)
 	parting.Wait()
 	for _, v := range all {
 		h.Rmdir(v.name, User{}) // unless somebody was faster
 	}
 	h.ending.Wait()
-	err := h.root.stack.Close(ctx)
+	if err == nil {
+		h.root.stack.End()
+	}
 	h.wiring.Lock()
 	defer h.wiring.Unlock()
 	if h.bridge != nil {

@@ -9,11 +9,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"slashnet/nic"
@@ -355,4 +357,42 @@ func TestNumbersOfViewsAreNotSoonUsedAgain(t *testing.T) {
 	if _, err := h.Mkdir("more", User{}); !errors.Is(err, neterr.NoConvs) {
 		t.Errorf("without a number: %v", err)
 	}
+}
+
+// A view whose peer never agrees to the end takes nothing of the root's time to part
+// from its own.
+func TestCloseGivesEachItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		root, world := outside(t)
+		h, _ := newHostOf(t, root)
+		v := mkview(t, h, "web", "uplink switch 10.0.0.2/24")
+		l, err := world.Listen("tcp", ":7")
+		must(t, err)
+		defer l.Close()
+		queue := func(s *Stack) (peer net.Conn) {
+			c, err := s.Dial("tcp", "10.0.0.9:7")
+			must(t, err)
+			t.Cleanup(func() { c.Close() })
+			peer, err = l.Accept()
+			must(t, err)
+			t.Cleanup(func() { peer.Close() })
+			_, err = c.Write(make([]byte, 3<<20)) // more than the peer's window
+			must(t, err)
+			return peer
+		}
+		queue(v.Stack()) // and nobody reads it
+		peer := queue(root)
+		closed := make(chan struct{})
+		go func() {
+			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+			defer cancel()
+			h.Close(ctx)
+			close(closed)
+		}()
+		time.Sleep(time.Second)
+		if n, err := io.Copy(io.Discard, peer); n != 3<<20 || err != nil {
+			t.Errorf("the root's peer has got %d bytes: %v", n, err)
+		}
+		<-closed
+	})
 }

@@ -206,7 +206,7 @@ func (c *Conv) tick() {
 		c.proto.tick(c)
 	}
 	if at, why, ok := c.expiry(); ok && at <= s.now {
-		s.logf("%s/%d: closed: %s", c.proto.name, c.num, why)
+		s.logFor(c.owner, "%s/%d: closed: %s", c.proto.name, c.num, why)
 		c.ending = why
 		c.closeGracefully()
 	}

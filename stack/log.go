@@ -1,9 +1,12 @@
 package stack
 
-// The log: a bounded ring of lines, the words behind every errno.
+// The log: a bounded ring of lines, the words behind every errno. One user's lines
+// make room for those of others, and come at a bounded rate.
 
 import (
+	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -13,13 +16,63 @@ import (
 	"slashnet/stack/neterr"
 )
 
-// logBytes is the size of the ring, as on Plan 9.
-const logBytes = 16 << 10
+const (
+	// logBytes is the size of the ring, as on Plan 9.
+	logBytes = 16 << 10
+	// logBurst is how many lines a user may cause at once, logEvery when he may cause
+	// one more: a script full of mistakes is told all of them, a loop is not.
+	logBurst = 500
+	logEvery = 20 * time.Millisecond
+	// maxLogged is how many users' rates are known at a time.
+	maxLogged = 1024
+)
+
+// nobody is whom lines are about that no user has caused.
+const nobody = math.MaxUint32
 
 type logRing struct {
-	lines []string
+	lines []logLine
 	bytes int
-	muted map[string]bool // kinds of lines that are not kept
+	held  map[uint32]int      // bytes of each user's lines
+	rates map[uint32]*logRate // of users
+	muted map[string]bool     // kinds of lines that are not kept
+}
+
+type logLine struct {
+	uid  uint32
+	text string
+}
+
+// A logRate is how far a user is ahead of his rate.
+type logRate struct {
+	until time.Duration // when he may have burst again in full
+	left  int           // lines that were left out
+}
+
+// admit reports whether a user may cause one more line, and how many were left out
+// before it.
+func (r *logRing) admit(uid uint32, now time.Duration) (left int, ok bool) {
+	rate := r.rates[uid]
+	if rate == nil {
+		if len(r.rates) >= maxLogged {
+			maps.DeleteFunc(r.rates, func(_ uint32, o *logRate) bool { return o.until <= now })
+		}
+		if len(r.rates) >= maxLogged {
+			return 0, false
+		}
+		if r.rates == nil {
+			r.rates = map[uint32]*logRate{}
+		}
+		rate = &logRate{}
+		r.rates[uid] = rate
+	}
+	until := max(rate.until, now) + logEvery
+	if until > now+logBurst*logEvery {
+		rate.left++
+		return 0, false
+	}
+	left, rate.until, rate.left = rate.left, until, 0
+	return left, true
 }
 
 // logKinds are what lines are about, with Plan 9's names, and the words that such
@@ -42,7 +95,7 @@ func kindOf(line string) string {
 	return "fs"
 }
 
-func (r *logRing) add(at time.Time, line string) {
+func (r *logRing) add(uid uint32, at time.Time, line string) {
 	const most = 1 << 10
 	if r.muted[kindOf(line)] {
 		return
@@ -51,12 +104,31 @@ func (r *logRing) add(at time.Time, line string) {
 		line = strings.ToValidUTF8(line[:most], "") + "..."
 	}
 	line = at.Format("15:04:05.000 ") + line + "\n"
-	r.lines = append(r.lines, line)
+	if r.held == nil {
+		r.held = map[uint32]int{}
+	}
+	r.lines = append(r.lines, logLine{uid, line})
 	r.bytes += len(line)
+	r.held[uid] += len(line)
 	for r.bytes > logBytes {
-		r.bytes -= len(r.lines[0])
-		r.lines[0] = ""
-		r.lines = r.lines[1:]
+		r.evict()
+	}
+}
+
+// evict drops the oldest line of the user who has most.
+func (r *logRing) evict() {
+	who, most := uint32(0), -1
+	for uid, n := range r.held {
+		if n > most {
+			who, most = uid, n
+		}
+	}
+	at := slices.IndexFunc(r.lines, func(l logLine) bool { return l.uid == who })
+	n := len(r.lines[at].text)
+	r.lines = slices.Delete(r.lines, at, at+1)
+	r.bytes -= n
+	if r.held[who] -= n; r.held[who] == 0 {
+		delete(r.held, who)
 	}
 }
 
@@ -75,7 +147,11 @@ func clean(line string) string {
 func (s *Stack) LogText() string {
 	s.lock()
 	defer s.unlock()
-	return strings.Join(s.log.lines, "")
+	var b strings.Builder
+	for _, l := range s.log.lines {
+		b.WriteString(l.text)
+	}
+	return b.String()
 }
 
 // WriteLog carries out one line of the file log: set KIND... and clear KIND... say
@@ -109,7 +185,35 @@ func (r *logRing) command(line string) error {
 	return nil
 }
 
-// Logf adds a line to the log; fs has errors of its own to explain.
+// logf writes a line to the log.
+func (s *Stack) logf(format string, args ...any) { s.logFor(User{UID: nobody}, format, args...) }
+
+// logFor writes a line that a user has caused.
+func (s *Stack) logFor(u User, format string, args ...any) {
+	left, ok := s.log.admit(u.UID, s.now)
+	if !ok {
+		return
+	}
+	lines := []string{clean(fmt.Sprintf(format, args...))}
+	if left > 0 {
+		lines = []string{fmt.Sprintf("log: %d lines of user %d were left out: they came too fast", left, u.UID), lines[0]}
+	}
+	for _, line := range lines {
+		s.log.add(u.UID, s.wall(s.now), line)
+		if s.cfg.Log != nil {
+			s.effects.logs = append(s.effects.logs, line)
+		}
+	}
+}
+
+// LogFor adds a line about what a user did; fs has errors of its own to explain.
+func (s *Stack) LogFor(u User, format string, args ...any) {
+	s.lock()
+	defer s.unlock()
+	s.logFor(u, format, args...)
+}
+
+// Logf adds a line to the log.
 func (s *Stack) Logf(format string, args ...any) {
 	s.lock()
 	defer s.unlock()

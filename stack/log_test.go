@@ -1,8 +1,11 @@
 package stack
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -36,6 +39,32 @@ func TestLogIsPrintable(t *testing.T) {
 			t.Errorf("not printable: %q", line)
 		}
 	}
+}
+
+// Who makes more mistakes than anybody reads loses his own lines, not those of
+// others, and is told how many.
+func TestLogIsShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		told := 0
+		s := newHost(t, Config{Log: func(string) { told++ }})
+		alices := cloneAs(t, s, wire.TCP, alice, false)
+		ctlAs(t, alices, alice, "a mistake of alice")
+		bobs := cloneAs(t, s, wire.TCP, bob, false)
+		for range 100_000 {
+			ctlAs(t, bobs, bob, "a mistake of bob that is as long as he likes")
+		}
+		if told > logBurst+2 || s.log.bytes > logBytes {
+			t.Errorf("%d lines were told, and the log has %d bytes", told, s.log.bytes)
+		}
+		time.Sleep(logBurst * logEvery)
+		ctlAs(t, bobs, bob, "one more of bob")
+		text := s.LogText()
+		for _, want := range []string{"a mistake of alice", "one more of bob", fmt.Sprintf(" log: %d lines of user %d were left out", 100_000-logBurst, bob.UID)} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%q is not in the log\n%s", want, text)
+			}
+		}
+	})
 }
 
 // clear keeps kinds of lines out, set lets them in; a bad line changes nothing.

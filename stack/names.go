@@ -67,32 +67,37 @@ func (s *Stack) WriteNdb(text string, more bool) error {
 	return s.told("ndb", line, err)
 }
 
-// maxLookups is how many questions are asked at a time: each has a goroutine.
+// maxLookups is how many questions are asked at a time: each has a goroutine. No
+// user has more under way than he leaves to all others.
 const maxLookups = 256
 
 // ask puts a question, on a goroutine that ends with it or with the stack. What
 // it returns is carried out under the lock. cancel is for who gives up first.
-func (s *Stack) ask(question func(ctx context.Context) (answer func())) (cancel context.CancelFunc, err error) {
+func (s *Stack) ask(u User, question func(ctx context.Context) (answer func())) (cancel context.CancelFunc, err error) {
 	switch {
 	case s.cfg.Names == nil:
 		return nil, neterr.UnknownName.With("this stack asks no name server; give an address")
-	case s.lookups >= maxLookups:
-		return nil, neterr.TryAgain.With("%d names are being looked up already", s.lookups)
+	case s.lookupsOf[u.UID] >= maxLookups-s.lookups:
+		return nil, neterr.TryAgain.With("%d names are being looked up already, %d for user %d", s.lookups, s.lookupsOf[u.UID], u.UID)
 	}
 	ctx, cancel := context.WithCancel(s.ctx)
 	s.lookups++
+	s.lookupsOf[u.UID]++
 	s.resolving.Go(func() {
 		defer cancel()
-		s.heard(question(ctx))
+		s.heard(u, question(ctx))
 	})
 	return cancel, nil
 }
 
 // heard is the end of a question.
-func (s *Stack) heard(answer func()) {
+func (s *Stack) heard(u User, answer func()) {
 	s.lock()
 	defer s.unlock()
 	s.lookups--
+	if s.lookupsOf[u.UID]--; s.lookupsOf[u.UID] == 0 {
+		delete(s.lookupsOf, u.UID)
+	}
 	answer()
 }
 
@@ -106,7 +111,7 @@ type query struct {
 func (s *Stack) beginQuery(op *Op) bool {
 	q := &query{op: op}
 	kind, text := op.Kind, string(bytes.TrimSuffix(op.Data, []byte("\n")))
-	cancel, err := s.ask(func(ctx context.Context) func() {
+	cancel, err := s.ask(op.User, func(ctx context.Context) func() {
 		find := s.cfg.Names.CS
 		if kind == OpDNS {
 			find = s.cfg.Names.DNS

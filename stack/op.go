@@ -195,7 +195,7 @@ func (s *Stack) refuse(op *Op, err error) bool {
 	if op.Conv != nil {
 		op.Conv.fail(err)
 	} else {
-		s.logf("%s: %v", op.describe(), err)
+		s.logFor(op.User, "%s: %v", op.describe(), err)
 	}
 	s.finish(op, err)
 	return false
@@ -254,7 +254,7 @@ func (s *Stack) try(op *Op) (done bool) {
 // park puts op among those that wait.
 func (s *Stack) park(op *Op) {
 	if !s.charge(op) {
-		s.logf("%d operations wait already, and %d bytes are held: one more refused", s.usage.ops, s.held())
+		s.logFor(op.User, "%d operations wait already, and %d bytes are held: one more refused", s.usage.ops, s.held())
 		s.giveUp(op, neterr.NoMemory)
 		return
 	}

@@ -71,6 +71,13 @@ func (c *Conv) ReadyListen() Ready {
 	return 0
 }
 
+// Announced reports whether c takes calls.
+func (c *Conv) Announced() bool {
+	c.stack.lock()
+	defer c.stack.unlock()
+	return c.phase == announced
+}
+
 // ReadyControl is the readiness of ctl: out unless a connect is under way, its
 // name being looked up or its address called.
 func (c *Conv) ReadyControl() Ready {

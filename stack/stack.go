@@ -6,7 +6,6 @@ package stack
 import (
 	"context"
 	crand "crypto/rand"
-	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"sync"
@@ -76,6 +75,7 @@ type Stack struct {
 	ctx        context.Context // of the look-ups; cancelled by Close
 	endLookups context.CancelFunc
 	lookups    int
+	lookupsOf  map[uint32]int // by user
 	resolving  sync.WaitGroup
 	queries    opList // of the files cs and dns, under way
 
@@ -88,7 +88,7 @@ type Stack struct {
 // AddLoopback 127.0.0.1. Close ends it.
 func New(cfg Config) *Stack {
 	s := &Stack{cfg: cfg, start: time.Now(), ifaces: map[int]*Iface{}, own: map[netip.Addr]*Iface{}, effects: &effects{}, armed: never,
-		usage: usage{detached: map[uint32]int{}}}
+		usage: usage{detached: map[uint32]int{}}, lookupsOf: map[uint32]int{}}
 	s.ctx, s.endLookups = context.WithCancel(context.Background())
 	seed := cfg.Seed
 	if seed == ([32]byte{}) {
@@ -154,15 +154,6 @@ func (s *Stack) proto(p wire.Proto) *protocol {
 // wall turns a time of the stack's clock into one for people.
 func (s *Stack) wall(at time.Duration) time.Time { return s.start.Add(at) }
 
-// logf writes a line to the log.
-func (s *Stack) logf(format string, args ...any) {
-	line := clean(fmt.Sprintf(format, args...))
-	s.log.add(s.wall(s.now), line)
-	if s.cfg.Log != nil {
-		s.effects.logs = append(s.effects.logs, line)
-	}
-}
-
 // OnConvGone sets what is called, without locks, when a conversation's directory
 // vanishes; nil: nothing.
 func (s *Stack) OnConvGone(f func(p wire.Proto, num int, name string)) {
@@ -191,6 +182,16 @@ func (s *Stack) Tick() {
 // peers until ctx ends to agree; then it resets what is left and closes the
 // interfaces.
 func (s *Stack) Close(ctx context.Context) error {
+	if err := s.Part(ctx); err != nil {
+		return err
+	}
+	s.End()
+	return nil
+}
+
+// Part is the first half of Close: every waiter is answered, every conversation
+// closed politely. Frames are still forwarded.
+func (s *Stack) Part(ctx context.Context) error {
 	done := make(chan struct{})
 	s.lock()
 	if s.closing {
@@ -213,6 +214,11 @@ func (s *Stack) Close(ctx context.Context) error {
 	case <-done:
 	case <-ctx.Done():
 	}
+	return nil
+}
+
+// End is the second half, after Part: what is left is reset, the interfaces close.
+func (s *Stack) End() {
 	s.lock()
 	for _, pr := range s.protos {
 		for _, c := range pr.all() {
@@ -228,7 +234,6 @@ func (s *Stack) Close(ctx context.Context) error {
 	for _, n := range nics {
 		n.stop()
 	}
-	return nil
 }
 
 // checkQuiet answers Close once no connection lingers.

@@ -92,7 +92,10 @@ func (s *Stack) CtlText() string {
 const syncPatience = 2 * time.Second
 
 // Sync returns when all frames that had come before have been processed.
-func (s *Stack) Sync() error {
+func (s *Stack) Sync() error { return s.SyncUntil(nil) }
+
+// SyncUntil is Sync for somebody who may give up, by closing cancel.
+func (s *Stack) SyncUntil(cancel <-chan struct{}) error {
 	s.lock()
 	var nics []nic.Drainer
 	for _, n := range s.ifnums() {
@@ -111,6 +114,8 @@ func (s *Stack) Sync() error {
 		d.Drained(func() { close(drained) })
 		select {
 		case <-drained:
+		case <-cancel:
+			return neterr.Interrupted
 		case <-patience.C:
 			return neterr.TryAgain.With("frames have been coming for %v faster than they are processed", syncPatience)
 		}

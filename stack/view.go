@@ -34,7 +34,8 @@ func (v *View) Stack() *Stack { return v.stack }
 
 // shut closes a view's stack, takes its cable away and lets go of it.
 func (v *View) shut(ctx context.Context) {
-	v.stack.Close(ctx)
+	v.stack.Part(ctx) // unless Host.Close has done so
+	v.stack.End()
 	v.stack.OnConvGone(nil)
 	v.host.wiring.Lock()
 	v.ended = true

@@ -3,11 +3,14 @@ package main
 // slashnet serve: a command for each call, as ucspi-tcp's tcpserver.
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/spf13/pflag"
 )
@@ -69,22 +72,55 @@ standard input and output to it.
 			defer call.ctl.Close()
 			return call.join(os.Stdin, os.Stdout)
 		}
-		free := make(chan struct{}, serveFlags.calls)
-		for {
-			free <- struct{}{}
-			call, err := l.accept()
-			if err != nil {
-				return err
-			}
-			go func() {
-				defer func() { <-free }()
-				defer call.ctl.Close()
-				if err := call.handle(command); err != nil && serveFlags.verbose {
-					fmt.Fprintf(os.Stderr, "call %s: %v\n", call.num, err)
-				}
-			}()
-		}
+		return l.serve(command)
 	},
+}
+
+// breath is how long serve waits before it tries again what there was no room for,
+// unless a call ends before that.
+const breath = time.Second
+
+// serve runs a command for each call.
+func (c *conversation) serve(command []string) error {
+	free, ended := make(chan struct{}, serveFlags.calls), make(chan struct{}, 1)
+	for {
+		free <- struct{}{}
+		call, err := c.accept()
+		if err != nil && !transient(err) {
+			return err
+		}
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "slashnet: serve: %v: trying again\n", err)
+			<-free
+			select {
+			case <-ended:
+			case <-time.After(breath):
+			}
+			continue
+		}
+		go func() {
+			if err := call.handle(command); err != nil && serveFlags.verbose {
+				fmt.Fprintf(os.Stderr, "call %s: %v\n", call.num, err)
+			}
+			call.ctl.Close()
+			<-free
+			select {
+			case ended <- struct{}{}:
+			default:
+			}
+		}()
+	}
+}
+
+// transient reports whether what failed may succeed later: there was no room for
+// it, of ours, the tree's or the machine's, or a signal came.
+func transient(err error) bool {
+	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EAGAIN, syscall.EINTR, syscall.ECONNABORTED} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // accept waits for the next call of a listener.
