@@ -18,6 +18,7 @@ import (
 const (
 	webAddr = "10.114.0.3" // beside the root, on its switch
 	dbAddr  = "10.7.0.2"   // behind the root, which routes
+	stream  = "10000000"   // bytes from one box to another
 )
 
 // insideBox is what users of a container do, in one go. It ends in the middle of a
@@ -33,6 +34,7 @@ ls tcp/by-state/Established | wc -l; slashnet ls established | tail -n 1; slashn
 echo == place; if [ -z "${SLASHNET_ROOT-}" ]; then SLASHNET_ROOT=/outside slashnet ls || true; fi
 echo == owner; stat -c %u tcp/by-state/Established/*/ctl; id -u; exec 3>&-
 echo == other box; exec 3<>tcp/dial/` + dbAddr + `:5432; echo knock >&3; cat <&3; exec 3>&-
+echo == stream; sha256sum <tcp/dial/` + dbAddr + `:5433
 echo == socket; nc -w 2 ` + netns.HostAddr + ` 80 </dev/null || echo refused
 echo == forbidden
 for line in 'ctl ip.ttl 7' 'iproute add 10.9.0.0 /16 ` + netns.HostAddr + `' 'arp flush' 'ipifc/0/ctl add 10.9.9.9/24' 'ipifc/1/ctl unbind' 'log clear tcp' 'ndb dns=10.0.0.1'; do
@@ -52,21 +54,24 @@ cat <&3 | { read -r line; echo == flowing; cat >/dev/null; }
 func TestContainers(t *testing.T) {
 	y := newYard(t)
 	y.Run("ip", "route", "add", dbAddr+"/32", "via", netns.Addr)
+	sum, _, _ := strings.Cut(y.Run("sh", "-c", peer(t)+" text "+stream+" | sha256sum"), " ")
 	for _, b := range boxes {
 		t.Run(b.name, func(t *testing.T) {
 			y := y.For(t)
 			y.view("web", "uplink switch "+webAddr+"/24 "+netns.Addr)
 			y.view("db", "uplink routed "+dbAddr+"/24")
 
-			db := y.in(b, "db", `exec slashnet serve -v :5432 -- sh -c 'read -r line; echo "db heard $line from $TCPREMOTEIP"'`)
-			db.Expect("serving")
+			db := y.in(b, "db", `slashnet serve -v :5433 -- peer text `+stream+` &
+				exec slashnet serve -v :5432 -- sh -c 'read -r line; echo "db heard $line from $TCPREMOTEIP"'`)
+			db.Expect("!5432")
+			db.Expect("!5433")
 			web := y.in(b, "web", insideBox)
 			web.Expect("== announced")
 			said := sections(web.Output())
 			for title, want := range map[string]string{
 				"by address": kernelPage, "by name": kernelPage, "dial": kernelPage,
 				"ping": "1 sent, 1 answered\n", "list": "up with " + netns.HostAddr + "!7",
-				"other box": "db heard knock from " + webAddr + "\n", "socket": "unreachable",
+				"other box": "db heard knock from " + webAddr + "\n", "stream": sum, "socket": "unreachable",
 			} {
 				if !strings.Contains(said[title], want) {
 					t.Errorf("%s: %q is missing in %q", title, want, said[title])
@@ -177,6 +182,25 @@ func TestBoxInterrupted(t *testing.T) {
 	t.Run("docker stop", func(t *testing.T) {
 		end(t, docker, cat, func(y *yard, p *boxed) { y.Run(append(y.client(), "stop", "-t", "60", p.name)...) })
 	})
+}
+
+// TestBoxPaused: the freezer of control groups ends a waiting read, with no signal
+// that anybody sees. Nothing is lost by it, nor by the wait.
+func TestBoxPaused(t *testing.T) {
+	const bytes = "100000000"
+	y := newYard(t)
+	y.view("web", "uplink switch "+webAddr+"/24")
+	p := y.in(docker, "web", `exec 3<>tcp/dial/`+netns.HostAddr+`:19; echo `+bytes+` >&3; echo begun; sha256sum <&3`)
+	p.Expect("begun")
+	for range 3 {
+		y.Try(append(y.client(), "pause", p.name)...) // which may have ended
+		y.Try(append(y.client(), "unpause", p.name)...)
+	}
+	err := p.Wait(2 * deadline)
+	sum, _, _ := strings.Cut(y.Run("sh", "-c", peer(t)+" text "+bytes+" | sha256sum"), " ")
+	if err != nil || !strings.Contains(p.Output(), sum) {
+		t.Errorf("%v, %q, want %s", err, p.Output(), sum)
+	}
 }
 
 // TestBoxOutlivesDaemon: whoever is in a box is told, and a new daemon can begin.
