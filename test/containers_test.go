@@ -107,6 +107,36 @@ func TestContainers(t *testing.T) {
 	}
 }
 
+// TestBoxHoards: a container that opens a hundred thousand files gets those that its
+// view may have. Nobody else notices, and the owner of the tree sees why.
+func TestBoxHoards(t *testing.T) {
+	const most = 50_000 // limit.handles
+	y := newYard(t)
+	y.view("web", "uplink switch "+webAddr+"/24")
+	y.view("db", "uplink switch 10.114.0.4/24")
+	hoarder := y.in(unshare, "web", fmt.Sprintf(`{ for i in 1 2 3 4 5 6 7 8 9 10; do peer hoard tcp/clone %d & done; wait; } |
+		awk '{ all += $2 } /system/ { why = $0 } NR == 10 { print "all have", all, why; fflush() }'`, many))
+	beside := func(view string) {
+		p := y.in(unshare, view, "cat tcp/dial/"+netns.HostAddr+":13")
+		if err := p.Wait(deadline); err != nil {
+			t.Errorf("beside it, in %s: %v, %s", view, err, p.Output())
+		}
+	}
+	beside("db")
+	hoarder.Expect("all have")
+	if out := hoarder.Output(); !strings.HasPrefix(out, fmt.Sprintf("all have %d ", most)) || !strings.Contains(out, "too many open files in system") {
+		t.Errorf("%s; want %d", out, most)
+	}
+	beside("db")
+	y.Shell("sh", "cat tcp/dial/"+netns.HostAddr+":13")
+	if log := y.Shell("sh", "tail view/web/log"); !strings.Contains(log, fmt.Sprint(most, " files are open")) {
+		t.Errorf("the log of the view: %s", log)
+	}
+	hoarder.kill()
+	y.empty("web")
+	beside("web")
+}
+
 // TestCompose: examples/compose, as its README says.
 func TestCompose(t *testing.T) {
 	y := newYard(t)
@@ -251,6 +281,6 @@ func (y *yard) await(script, want string) {
 // empty waits until nothing is left of the users of a view.
 func (y *yard) empty(view string) {
 	y.t.Helper()
-	y.await("cd view/"+view+"; grep -E '^(conversations|operations|memory):' stats; ls net/tcp net/udp net/icmp | grep '^[0-9]' || true",
-		"conversations: 0\noperations: 0\nmemory: 0\n")
+	y.await("cd view/"+view+"; grep -E '^(conversations|operations|memory|limit.handles):' stats | cut -d/ -f1; ls net/tcp net/udp net/icmp | grep '^[0-9]' || true",
+		"conversations: 0\noperations: 0\nmemory: 0\nlimit.handles: 0\n")
 }

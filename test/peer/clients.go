@@ -25,6 +25,7 @@ var clients = map[string]func(args []string) error{
 	"answer":       answer,
 	"call":         call,
 	"hold":         hold,
+	"hoard":        hoard,
 	"readers":      readers,
 	"write":        write,
 	"vandal":       vandal,

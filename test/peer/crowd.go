@@ -60,6 +60,28 @@ func hold(args []string) error {
 	select {}
 }
 
+// hoard FILE N opens FILE N times, and keeps what it got until the process ends.
+func hoard(args []string) error {
+	n, err := strconv.Atoi(args[1])
+	if err != nil {
+		return err
+	}
+	if err := manyFiles(n); err != nil {
+		return err
+	}
+	got := 0
+	var last error
+	for range n {
+		if _, err := again(func() (int, error) { return syscall.Open(args[0], syscall.O_RDWR, 0) }); err != nil {
+			last = err
+			continue
+		}
+		got++
+	}
+	fmt.Println("hoarded", got, last)
+	return syscall.Pause()
+}
+
 // readers TCP: reads as cat does, from every established conversation at once.
 func readers(args []string) error {
 	entries, err := os.ReadDir(filepath.Join(args[0], "by-state/Established"))
