@@ -17,14 +17,17 @@ import (
 )
 
 // An attempt is a connect under way: the look-up of a name, then its addresses,
-// one after the other, until one answers.
+// until one answers (rivals.go).
 type attempt struct {
 	target destination
 	user   User
-	bound  netip.AddrPort     // our end, as asked for
-	hosts  []netip.Addr       // still to be tried
-	tried  []string           // those that failed, and how
-	cancel context.CancelFunc // of the look-up; nil when it is over
+	bound  netip.AddrPort // our end, as asked for
+	hosts  []netip.Addr   // still to be tried
+	tried  []string       // those that failed, and how
+
+	rivals  []*Conv            // that try addresses beside the first
+	rivalAt time.Duration      // when there is to be one more; 0: never
+	cancel  context.CancelFunc // of the look-up; nil when it is over
 }
 
 // connectEnded reports how the connect that was begun has ended.
@@ -120,20 +123,28 @@ func (c *Conv) begin(a *attempt) (done bool, err error) {
 func (c *Conv) tryNext() (err error) {
 	a := c.attempt
 	for len(a.hosts) > 0 {
-		remote := netip.AddrPortFrom(a.hosts[0], a.target.port)
-		a.hosts = a.hosts[1:]
-		was := c.bound
-		c.bound, err = a.bound, nil
-		if a.target.reserved {
-			c.bound, err = c.reservedPort(a.user, remote)
-		}
-		if err == nil {
-			err = c.proto.connect(c, remote)
-		}
-		c.bound = was
-		if err == nil {
+		if err = a.next(c); err == nil {
+			c.expectRival()
 			return nil
 		}
+	}
+	return err
+}
+
+// next has conversation c try the next address of an attempt.
+func (a *attempt) next(c *Conv) (err error) {
+	remote := netip.AddrPortFrom(a.hosts[0], a.target.port)
+	a.hosts = a.hosts[1:]
+	was := c.bound
+	c.bound = a.bound
+	if a.target.reserved {
+		c.bound, err = c.reservedPort(a.user, remote)
+	}
+	if err == nil {
+		err = c.proto.connect(c, remote)
+	}
+	c.bound = was
+	if err != nil {
 		a.failed(remote.Addr(), err)
 	}
 	return err
@@ -162,6 +173,11 @@ func (a *attempt) all(err error) error {
 func (c *Conv) attemptFailed(err error) {
 	if a := c.attempt; a != nil {
 		a.failed(c.remote.Addr(), err)
+		if len(a.rivals) > 0 {
+			c.takeOver(a.rivals[0])
+			c.startRival()
+			return
+		}
 		if len(a.hosts) > 0 {
 			if err = c.tryNext(); err == nil {
 				return
@@ -184,8 +200,12 @@ func (c *Conv) giveUp(err error) {
 	c.setPhase(idle)
 }
 
-// endAttempt stops the look-up of a conversation that is being closed.
+// endAttempt stops the look-up of a conversation that is being closed, and whoever
+// tries other addresses.
 func (c *Conv) endAttempt() {
+	if c.attempt != nil {
+		c.attempt.retireRivals()
+	}
 	if c.attempt != nil && c.attempt.cancel != nil {
 		c.attempt.cancel()
 		c.attempt.cancel = nil

@@ -41,6 +41,7 @@ type Conv struct {
 	connectErr    error          // how the last connect failed
 	failed        string         // where it went to, until somebody was told
 	attempt       *attempt       // to connect, under way or done
+	runsFor       *Conv          // of a rival: whom it tries an address for
 	cause         error          // why it is hung up; nil: gracefully
 	lastErr       string         // the words for the file err
 

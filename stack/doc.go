@@ -39,8 +39,8 @@
 // routes are not followed (RFC 7126); a fragment is never reassembled in
 // transit (RFC 1812 §4.2.2.8).
 //
-// RFC 1122 (hosts), 1812 (forwarding), 791, 792, 768, 9293, 1191, 6056, 6528.
+// RFC 1122 (hosts), 1812 (forwarding), 791, 792, 768, 9293, 1191, 6056, 6528, 8305 §5 (addresses raced).
 //
 // Reading order: op.go, conv.go, life.go, up.go, down.go, udp.go (the smallest
-// whole protocol), tcp.go, connect.go; names.go for how a resolver comes in; host.go and view.go.
+// whole protocol), tcp.go, connect.go, rivals.go; names.go for how a resolver comes in; host.go and view.go.
 package stack

@@ -194,6 +194,9 @@ func (c *Conv) expiry() (at time.Duration, why string, ok bool) {
 
 func (c *Conv) deadline() (time.Duration, bool) {
 	at, ok := c.proto.due(c)
+	if next := c.rivalAt(); next > 0 && (!ok || next < at) {
+		at, ok = next, true
+	}
 	if life, _, runs := c.expiry(); runs && (!ok || life < at) {
 		at, ok = life, true
 	}
@@ -204,6 +207,9 @@ func (c *Conv) tick() {
 	s := c.stack
 	if at, ok := c.proto.due(c); ok && at <= s.now {
 		c.proto.tick(c)
+	}
+	if at := c.rivalAt(); at > 0 && at <= s.now {
+		c.startRival()
 	}
 	if at, why, ok := c.expiry(); ok && at <= s.now {
 		s.logFor(c.owner, "%s/%d: closed: %s", c.proto.name, c.num, why)

@@ -107,7 +107,11 @@ func (s *Stack) tcpSettle(c *Conv) {
 	case state == tcp.Closed:
 		s.tcpClosed(c)
 	case c.phase == connecting && state != tcp.SynSent && state != tcp.SynReceived:
+		if c.runsFor != nil {
+			c = c.takenOver()
+		}
 		c.phase = connected
+		c.endAttempt()
 		if c.listener != nil {
 			s.tcpArrived(c)
 		} else {
@@ -144,6 +148,8 @@ func (s *Stack) tcpClosed(c *Conv) {
 	switch {
 	case c.listener != nil: // a call that died before it was taken
 		s.tcpCallDied(c)
+	case c.runsFor != nil:
+		c.runsFor.rivalFailed(c, err)
 	case c.phase == connecting && !c.closing && !c.unlinked:
 		// A failed connect leaves the conversation as it was.
 		s.tcpForget(c)

@@ -119,7 +119,7 @@ func (c *Conv) tcpWhy() string {
 	case tcp.Closed:
 		return c.idleWhy() + unread
 	case tcp.SynSent:
-		return fmt.Sprintf("calling %v, %s without an answer%s", bang(c.remote), many(st.Backoff+1, "try", "tries"), c.obstacle())
+		return fmt.Sprintf("calling %v, %s without an answer%s%s", bang(c.remote), many(st.Backoff+1, "try", "tries"), c.rivalWords(), c.obstacle())
 	case tcp.SynReceived:
 		w := fmt.Sprintf("%v has called and has not confirmed our answer yet", bang(c.remote))
 		if st.Backoff > 0 {
