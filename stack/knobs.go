@@ -78,6 +78,7 @@ var knobTable = []knob{
 	boolean("tcp.timestamps", func(k *Knobs) *bool { return &k.tcp.Timestamps }),
 	boolean("tcp.wscale", func(k *Knobs) *bool { return &k.tcp.WScale }),
 	{"tcp.cc", func(k *Knobs) string { return k.tcp.CC }, setCC},
+	{"tcp.ecn", func(k *Knobs) string { return k.tcp.ECN }, setECN},
 	number("tcp.syn.retries", 1, 20, func(k *Knobs) *int { return &k.tcp.SynRetries }),
 	number("tcp.synack.retries", 1, 20, func(k *Knobs) *int { return &k.tcp.SynAckRetries }),
 	number("tcp.retries2", 3, 100, func(k *Knobs) *int { return &k.tcp.Retries2 }),
@@ -219,6 +220,14 @@ func setCC(k *Knobs, v string) error {
 		return neterr.BadArg.With("tcp.cc %q: cubic or newreno is wanted", clip(v))
 	}
 	k.tcp.CC = v
+	return nil
+}
+
+func setECN(k *Knobs, v string) error {
+	if v != tcp.ECNOff && v != tcp.ECNPassive && v != tcp.ECNOn {
+		return neterr.BadArg.With("tcp.ecn %q: off, passive or on is wanted", clip(v))
+	}
+	k.tcp.ECN = v
 	return nil
 }
 

@@ -32,6 +32,13 @@ func newTCP(s *Stack) *protocol {
 	return pr
 }
 
+// The two ECN bits of IP's TOS, RFC 3168 §5.
+const (
+	ecnMask = 3
+	ecnECT0 = 2
+	ecnCE   = 3
+)
+
 // tcpInput finds the connection of a segment (RFC 9293 §3.10.7).
 func (s *Stack) tcpInput(p *packet) {
 	h, payload, err := wire.ParseTCP(p.payload)
@@ -49,6 +56,9 @@ func (s *Stack) tcpInput(p *packet) {
 	t := tuple{netip.AddrPortFrom(p.ip.Dst, h.DstPort), netip.AddrPortFrom(p.ip.Src, h.SrcPort)}
 	if c := pr.flows[t]; c != nil {
 		room := c.tcb.Room()
+		if p.ip.TOS&ecnMask == ecnCE {
+			c.tcb.Marked()
+		}
 		c.tcb.Input(s.now, &h, payload, p.buf)
 		c.charge() // now, as the next segment of a batch needs to know
 		c.hear(p)
@@ -228,7 +238,11 @@ func (s *Stack) tcpSend(c *Conv, f *outFrame, to path) {
 	if seg.Len > seg.MSS {
 		f.GSO, f.GSOSize, f.HeaderLen = wire.GSOTCPv4, uint16(seg.MSS), uint16(payloadAt+headerLen)
 	}
-	if err := s.send(f, to, &wire.IP{Src: c.local.Addr(), Dst: c.remote.Addr(), Proto: wire.TCP, TTL: c.ttl, TOS: c.tos, DF: true}, headerLen); err != nil {
+	tos := c.tos &^ ecnMask // of these two bits the protocol decides
+	if seg.ECT {
+		tos |= ecnECT0
+	}
+	if err := s.send(f, to, &wire.IP{Src: c.local.Addr(), Dst: c.remote.Addr(), Proto: wire.TCP, TTL: c.ttl, TOS: tos, DF: true}, headerLen); err != nil {
 		c.tcb.SoftError(err)
 	}
 }

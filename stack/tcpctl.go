@@ -178,7 +178,7 @@ func optionList(st tcp.Stats) []string {
 	for _, o := range []struct {
 		name string
 		on   bool
-	}{{"sack", st.SACK}, {"timestamps", st.Timestamps}, {"wscale", st.WScale}} {
+	}{{"sack", st.SACK}, {"timestamps", st.Timestamps}, {"wscale", st.WScale}, {"ecn", st.ECN}} {
 		if o.on {
 			on = append(on, o.name)
 		}
@@ -211,6 +211,8 @@ func (s *Stack) tcpStats() string {
 	row("OutOfOrder", n.OutOfOrder)
 	row("OutOfOrderDrops", n.OutOfOrderDrops)
 	row("DupAcks", n.DupAcks)
+	row("CEMarks", n.CEMarks)
+	row("ECNReductions", n.ECNReductions)
 	row("Delayack", n.DelayedAcks)
 	row("Recovery", n.FastRecovery)
 	row("TailProbes", n.TailProbes)

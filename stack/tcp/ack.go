@@ -32,6 +32,10 @@ func (c *Conn) acceptAck(now time.Duration, h *wire.TCPHeader, n int) {
 		c.advance(now, h.Ack, &d)
 	}
 	c.takeSACK(h, &d)
+	if c.ecn.ok && h.Flags&(wire.SYN|wire.ECE) == wire.ECE {
+		d.marked = true
+		c.acceptECE()
+	}
 	c.sampleRTT(now, &d, acked)
 
 	// RFC 5681 §2, the definition of a duplicate
@@ -60,6 +64,7 @@ func (c *Conn) advance(now time.Duration, ack wire.Seq, d *delivery) {
 	c.count.bytesOut += uint64(c.sendq.start - start)
 	c.una = ack
 	c.smallEnd = maxSeq(c.smallEnd, ack)
+	c.ecn.reduced = maxSeq(c.ecn.reduced, ack)
 	if c.phase == open {
 		c.recover = maxSeq(c.recover, ack)
 	}

@@ -25,6 +25,7 @@ type Config struct {
 	Timestamps bool   // RFC 7323 §3
 	WScale     bool   // RFC 7323 §2
 	CC         string // "cubic" (RFC 9438) or "newreno" (RFC 5681)
+	ECN        string // ECNOff, ECNPassive or ECNOn; RFC 3168
 
 	SynRetries    int // SYNs after the first: R2 of at least 3 minutes; RFC 9293 §3.8.3
 	SynAckRetries int // the same for a call that nobody confirms
@@ -67,6 +68,7 @@ func DefaultConfig() *Config {
 		Timestamps:     true,
 		WScale:         true,
 		CC:             "cubic",
+		ECN:            ECNPassive,
 		SynRetries:     7,
 		SynAckRetries:  5,
 		Retries2:       15,
@@ -106,6 +108,8 @@ type Counters struct {
 	SACKReneges   uint64 // SACKed data that a timeout made us forget
 	BadSACK       uint64 // SACK blocks outside of what was sent
 	DSACKs        uint64 // duplicates that the peer reported
+	CEMarks       uint64 // segments that a router had marked, RFC 3168
+	ECNReductions uint64 // times that we slowed down for such marks
 	DelayedAcks   uint64 // acknowledgements sent by their timer
 	ChallengeAcks uint64 // RFC 5961
 	ChallengeHeld uint64 // challenge ACKs that the limit withheld

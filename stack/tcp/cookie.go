@@ -13,7 +13,8 @@ import (
 //
 // The sequence number is a keyed hash of the connection's ends, of the peer's
 // sequence number, of the time and of what was agreed; three of its bits are the
-// MSS, rounded down. Without timestamps there is neither SACK nor window scale.
+// MSS, rounded down. Without timestamps there is neither SACK, window
+// scale nor ECN.
 
 // cookieLife is a period of the clock in the hash. A cookie is good in the one
 // that it was made in and in the next: from one to two minutes.
@@ -23,13 +24,14 @@ const cookieLife = time.Minute
 // appendix A has fewer), and one that every peer takes.
 var cookieMSS = [8]uint16{minMSS, 536, 1220, 1300, 1400, 1440, 1460, 8960}
 
-// cookieBits of a timestamp are taken for what was agreed: so it is up to 64 ms
+// cookieBits of a timestamp are taken for what was agreed: so it is up to 128 ms
 // old, never ahead, and not the same for two answers of different meaning.
 const (
 	cookieShift  = 0xf // the peer's window shift
 	cookieWScale = 1 << 4
 	cookieSACK   = 1 << 5
-	cookieBits   = 1<<6 - 1
+	cookieECN    = 1 << 6
+	cookieBits   = 1<<7 - 1
 )
 
 // A MAC is a keyed hash of a connection's ends and of some numbers.
@@ -52,13 +54,16 @@ func (c *Conn) Cookie(now time.Duration, s Setup, syn *wire.TCPHeader, mac MAC) 
 		if c.sackOK {
 			bits |= cookieSACK
 		}
+		if c.ecn.ok {
+			bits |= cookieECN
+		}
 		stamp := c.timestamp(now)
 		c.tsOffset -= (stamp - bits) & cookieBits // back to the last stamp that ends in these bits
 	} else {
-		c.wsOK, c.sackOK, c.rcvShift = false, false, 0
+		c.wsOK, c.sackOK, c.ecn.ok, c.rcvShift = false, false, false, 0
 	}
 	var seg Segment
-	c.fill(now, &seg, c.cookie(now/cookieLife, i, bits, mac), wire.SYN|wire.ACK)
+	c.fill(now, &seg, c.cookie(now/cookieLife, i, bits, mac), c.synFlags())
 	c.cfg.Counters.OutSegs++
 	return seg.H
 }
@@ -85,6 +90,9 @@ func (c *Conn) Redeem(now time.Duration, s Setup, ack *wire.TCPHeader, mac MAC) 
 		syn.Options.HasTimestamps, syn.Options.TSVal = true, o.TSVal
 		syn.Options.HasWScale, syn.Options.WScale = bits&cookieWScale != 0, uint8(bits&cookieShift)
 		syn.Options.SACKPermitted = bits&cookieSACK != 0
+		if bits&cookieECN != 0 {
+			syn.Flags |= ecnSetup
+		}
 	}
 	c.called(now, s, &syn)
 	for _, period := range [...]time.Duration{now / cookieLife, now/cookieLife - 1} {

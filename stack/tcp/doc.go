@@ -10,7 +10,7 @@
 //	input.go    a segment arrives: RFC 9293 §3.10.7, step by step
 //	handshake.go, ack.go, text.go, close.go   what the steps do
 //	flight.go, loss.go, rtt.go   what is on its way
-//	congestion.go, cubic.go, hystart.go   and how much of it may be
+//	congestion.go, cubic.go, hystart.go, ecn.go   and how much of it may be
 //	sendq.go, recvq.go   the bytes, in the blocks they came in
 //	autotune.go  and how many of them there may be
 //	output.go, transmit.go   the next segment to send
@@ -22,9 +22,10 @@
 // RFC 9293, with 1122 and 5961; 6298 (timer); 7323 (window scale, timestamps,
 // PAWS); 2018 and 2883 (SACK), 6675 (pipe), 8985 (RACK-TLP), 9937 (PRR), 6582
 // (NewReno, without SACK), 3042; 5681, 6928, 9438 (CUBIC), 9406 (HyStart++); 3522 and 4015
-// (needless timeouts); 1337 and 6191 (TIME-WAIT); 4987 (SYN cookies).
+// (needless timeouts); 1337 and 6191 (TIME-WAIT); 4987 (SYN cookies); 3168
+// (ECN).
 //
-// Left out on purpose: sending urgent data (RFC 6093), ECN, fast open,
+// Left out on purpose: sending urgent data (RFC 6093), fast open,
 // path MTU probing, TCP-MD5 and TCP-AO. Data on a SYN is not taken; the
 // peer sends it again.
 //

@@ -41,6 +41,7 @@ type delivery struct {
 	first  time.Duration // when the oldest leg that was never resent left
 	clean  bool          // there was one
 	resent bool          // legs that were resent are among them
+	marked bool          // something was marked: RFC 3168
 
 	twice     bool // something has arrived twice, RFC 2883
 	duplicate wire.Seq

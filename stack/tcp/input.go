@@ -33,6 +33,7 @@ func (c *Conn) Input(now time.Duration, h *wire.TCPHeader, payload []byte, buf *
 	default:
 		c.input(now, &s)
 	}
+	c.ecn.marked = false
 }
 
 // input is RFC 9293 §3.10.7.4, for all states but CLOSED, LISTEN, SYN-SENT and
@@ -66,6 +67,9 @@ func (c *Conn) input(now time.Duration, s *segment) {
 		return
 	}
 	c.noteTimestamp(now, s)
+	if c.ecn.ok {
+		c.inputECN(s)
+	}
 	c.acceptAck(now, &s.h, len(s.payload))
 	if c.state == Closed {
 		return
@@ -82,6 +86,7 @@ func (c *Conn) synAckLost(s *segment) bool {
 		s.seq++
 		return true
 	}
+	c.agreeECN(&s.h) // a repeated SYN may ask for less
 	c.loseSYN()
 	return false
 }

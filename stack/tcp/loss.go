@@ -140,7 +140,7 @@ func (c *Conn) delivered(now time.Duration, d *delivery, acked int, dup bool) {
 	switch {
 	case c.phase == recovery:
 		c.proportional(d.bytes, acked > 0 && !lost)
-	case !over: // what ends recovery opens nothing
+	case !over && !d.marked: // what ends recovery opens nothing; RFC 3168 §6.1.2
 		c.grow(now, acked, d)
 		c.fitWrites()
 	}
@@ -196,7 +196,9 @@ func (c *Conn) enterRecovery(now time.Duration) {
 	c.cfg.Counters.FastRecovery++
 	c.remember(now)
 	flight := int(c.nxt - c.una)
-	c.ssthresh = c.cc.reduce(min(c.cwnd, flight), c.mss)
+	if !c.una.Less(c.ecn.reduced) { // else a mark has halved it for this round trip
+		c.ssthresh = c.cc.reduce(min(c.cwnd, flight), c.mss)
+	}
 	c.phase, c.recover, c.hystart = recovery, c.nxt, nil
 	c.prr, c.partial = prr{flight: max(flight, 1)}, false
 	c.tail.armed = false

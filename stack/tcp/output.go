@@ -18,8 +18,9 @@ type Segment struct {
 	Payload [MaxSlices][]byte    // slices of the send queue
 	Pins    [MaxSlices]*wire.Buf // the blocks they lie in, each held for the caller, who releases it
 	Slices  int
-	Len     int // bytes of payload
-	MSS     int // payload of one segment on the wire: with Len > MSS the NIC is to cut it up
+	Len     int  // bytes of payload
+	MSS     int  // payload of one segment on the wire: with Len > MSS the NIC is to cut it up
+	ECT     bool // routers may mark it instead of dropping it: RFC 3168
 }
 
 // Release lets go of the blocks. It is the caller's duty once the bytes are on
@@ -38,7 +39,7 @@ func (seg *Segment) onWire() uint64 { return uint64(max((seg.Len+seg.MSS-1)/seg.
 // Output fills seg with the next segment to send. It returns false when there is
 // nothing more to say now; then seg is not to be used.
 func (c *Conn) Output(now time.Duration, seg *Segment) bool {
-	seg.Slices, seg.Len, seg.MSS = 0, 0, c.mss
+	seg.Slices, seg.Len, seg.MSS, seg.ECT = 0, 0, c.mss, false
 	if !c.next(now, seg) {
 		c.armPersist(now)
 		return false
@@ -145,13 +146,6 @@ func (c *Conn) window(syn bool) uint16 {
 	return uint16(field)
 }
 
-func (c *Conn) synFlags() wire.TCPFlags {
-	if c.state == SynReceived {
-		return wire.SYN | wire.ACK
-	}
-	return wire.SYN
-}
-
 // timestamp is our TSval, RFC 7323 §5.4.
 func (c *Conn) timestamp(now time.Duration) uint32 {
 	return uint32(now/timestampTick) + c.tsOffset
@@ -174,6 +168,9 @@ func (c *Conn) fill(now time.Duration, seg *Segment, seq wire.Seq, flags wire.TC
 	if flags&wire.ACK == 0 {
 		h.Window = uint16(min(c.rcvBuf(), 65535))
 		return
+	}
+	if c.ecn.echo {
+		h.Flags |= wire.ECE
 	}
 	h.Ack = c.rcvNxt
 	h.Window = c.window(syn)

@@ -152,7 +152,7 @@ func (s *script) parse(text string) (h wire.TCPHeader, n int) {
 	return h, n
 }
 
-var flagOf = map[rune]wire.TCPFlags{'S': wire.SYN, 'F': wire.FIN, 'R': wire.RST, 'P': wire.PSH, '.': wire.ACK, 'U': wire.URG}
+var flagOf = map[rune]wire.TCPFlags{'S': wire.SYN, 'F': wire.FIN, 'R': wire.RST, 'P': wire.PSH, '.': wire.ACK, 'U': wire.URG, 'E': wire.ECE, 'C': wire.CWR}
 
 // absolute turns numbers from an ISN into real ones: seq is the sender's.
 func absolute(h *wire.TCPHeader, sender, receiver wire.Seq) {
@@ -200,7 +200,7 @@ func (s *script) raw(h *wire.TCPHeader, payload []byte) {
 func (s *script) show(seg *Segment) string {
 	h := seg.H
 	var b strings.Builder
-	for _, x := range "SFRPU." {
+	for _, x := range "SFRPUEC." {
 		if h.Flags&flagOf[x] != 0 {
 			b.WriteRune(x)
 		}

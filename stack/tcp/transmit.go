@@ -41,6 +41,9 @@ func (c *Conn) transmit(now time.Duration, seg *Segment) bool {
 	if n < 0 {
 		return false
 	}
+	if c.ecn.tell {
+		n = min(n, mss) // CWR is for one segment on the wire
+	}
 	got := c.sendq.slices(c.nxt, n, seg)
 	if got < n && got > mss {
 		n = got - got%mss
@@ -62,9 +65,13 @@ func (c *Conn) transmit(now time.Duration, seg *Segment) bool {
 	if n%mss != 0 && !c.say.force {
 		c.smallEnd = end
 	}
+	probe := c.say.force
 	c.say.force = false
 	c.fill(now, seg, c.nxt, flags)
 	seg.Len, seg.MSS = n, mss
+	if c.ecn.ok && n > 0 && !probe {
+		c.markable(seg)
+	}
 	c.send(now, end)
 	return true
 }
