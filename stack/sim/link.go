@@ -25,6 +25,7 @@ type Impair struct {
 
 	Rate  int64 // bits a second; 0: unlimited
 	Queue int   // frames that may wait for the rate; 0: 1000
+	Mark  int   // beyond so many that wait, a frame that says it may be is marked (RFC 3168); 0: never
 }
 
 // Cable is how a link is made.
@@ -124,6 +125,9 @@ func (p *port) Send(f *nic.Frame) error {
 		l.Lost++
 		return nil
 	}
+	if most := l.cable.Mark; most > 0 && len(p.leaving) > most {
+		mark(data)
+	}
 	at := leaves + fate.delay
 	if !fate.early {
 		at = max(at, p.last)
@@ -187,6 +191,19 @@ func (p *port) throw() fate {
 		f.delay = 0
 	}
 	return f
+}
+
+// mark sets CE in a datagram that is ECN-capable.
+func mark(frame []byte) {
+	const tos, checksum = 1, 10
+	eth, ip, err := wire.ParseEthernet(frame)
+	if err != nil || eth.Type != wire.EtherIPv4 || ip[tos]&3 == 0 {
+		return
+	}
+	ip[tos] |= 3
+	ip[checksum], ip[checksum+1] = 0, 0
+	sum := wire.Checksum(ip[:wire.IPv4Len])
+	ip[checksum], ip[checksum+1] = byte(sum>>8), byte(sum)
 }
 
 // damage turns a bit of the datagram round: one that a checksum of ours guards.

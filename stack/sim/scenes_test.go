@@ -329,6 +329,31 @@ func TestThousand(t *testing.T) {
 	finish(t, w, time.Hour, talks...)
 }
 
+// TestMarksInsteadOfLoss: a queue that marks never overflows, if both ends speak
+// ECN; and then nothing is sent twice.
+func TestMarksInsteadOfLoss(t *testing.T) {
+	for _, use := range []string{"on", "off"} {
+		t.Run(use, func(t *testing.T) {
+			w := scene(t)
+			a, b := w.Host("a", "tcp.ecn "+use), w.Host("b")
+			l := w.Link(a.At("10.0.0.1/24"), b.At("10.0.0.2/24"), Cable{Impair: Impair{Delay: 5 * time.Millisecond, Rate: 20_000_000, Queue: 100, Mark: 10}})
+			begin := w.Now()
+			finish(t, w, time.Minute, w.Talk(a, b, "10.0.0.2:5000", [2]Plan{{Bytes: 10 << 20, Bulk: true}, {}}))
+			took := w.Now() - begin
+			marks, slowed, again := b.TCPStat("CEMarks"), a.TCPStat("ECNReductions"), a.TCPStat("RetransSegs")
+			if on := use == "on"; on != (marks > 0) || on != (slowed > 0) || on != (again == 0) || on != (l.Lost == 0) {
+				t.Errorf("%d marks, %d reductions, %d segments sent again, %d frames lost", marks, slowed, again, l.Lost)
+			}
+			if slowed > marks {
+				t.Errorf("%d reductions for %d marks", slowed, marks)
+			}
+			if took > 6*time.Second {
+				t.Errorf("10 MiB took %v over 20 Mbit/s", took)
+			}
+		})
+	}
+}
+
 // TestIdleIsQuiet: a connection that has nothing to say has no timer.
 func TestIdleIsQuiet(t *testing.T) {
 	w := scene(t)

@@ -64,7 +64,7 @@ func (c *Conn) advance(now time.Duration, ack wire.Seq, d *delivery) {
 	c.count.bytesOut += uint64(c.sendq.start - start)
 	c.una = ack
 	c.smallEnd = maxSeq(c.smallEnd, ack)
-	c.ecn.reduced = maxSeq(c.ecn.reduced, ack)
+	c.ecn.slowed = c.ecn.slowed && !c.ecn.until.Less(ack)
 	if c.phase == open {
 		c.recover = maxSeq(c.recover, ack)
 	}

@@ -206,7 +206,7 @@ func (c *Conn) called(now time.Duration, s Setup, syn *wire.TCPHeader) {
 
 func (c *Conn) setUp(now time.Duration, s Setup) {
 	c.iss, c.una, c.nxt = s.ISS, s.ISS, s.ISS
-	c.recover, c.smallEnd, c.timed, c.rack.high, c.full, c.ecn.reduced = s.ISS, s.ISS, s.ISS, s.ISS, s.ISS, s.ISS
+	c.recover, c.smallEnd, c.timed, c.rack.high, c.full = s.ISS, s.ISS, s.ISS, s.ISS, s.ISS
 	c.sendq.start, c.sendq.end = s.ISS+1, s.ISS+1
 	c.mtu, c.ipHeader, c.capMSS = s.MTU, s.IPHeader, s.MSS
 	c.ownMSS = c.fit(s.MTU)

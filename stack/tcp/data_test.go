@@ -66,6 +66,7 @@ func TestGSO(t *testing.T) {
 
 func TestHoldBack(t *testing.T) {
 	s := active(t, nil)
+	s.c.rtt.srtt = time.Millisecond
 	s.write(100000)
 	s.expect(". 1:14601 ack 1", "the initial window")
 	s.inject(". 1 ack 2921")

@@ -18,12 +18,13 @@ const ecnSetup = wire.ECE | wire.CWR
 
 // ecn is what a connection knows of it.
 type ecn struct {
-	asked   bool     // our SYN was an ECN-setup SYN
-	ok      bool     // both ends speak it
-	marked  bool     // the segment that comes next bears a mark
-	echo    bool     // acknowledgements say that a mark was seen
-	tell    bool     // the peer is to hear that we have slowed down: CWR
-	reduced wire.Seq // in flight when that was: one reduction in a round trip
+	asked  bool     // our SYN was an ECN-setup SYN
+	ok     bool     // both ends speak it
+	marked bool     // the segment that comes next bears a mark
+	echo   bool     // acknowledgements say that a mark was seen
+	tell   bool     // the peer is to hear that we have slowed down: CWR
+	slowed bool     // … in this round trip, which ends when
+	until  wire.Seq // more than this is acknowledged: then the CWR has arrived, too
 }
 
 // agreeECN takes the peer's SYN, RFC 3168 §6.1.1. One that has all bits set was
@@ -74,10 +75,10 @@ func (c *Conn) inputECN(s *segment) {
 // trip, and not beside one.
 func (c *Conn) acceptECE() {
 	e := &c.ecn
-	if c.una.Less(e.reduced) {
+	if e.slowed {
 		return
 	}
-	e.tell, e.reduced = true, c.nxt
+	e.tell, e.slowed, e.until = true, true, c.nxt
 	if c.phase == open {
 		c.cfg.Counters.ECNReductions++
 		c.ssthresh, c.hystart = c.cc.reduce(c.cwnd, c.mss), nil

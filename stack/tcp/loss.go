@@ -196,7 +196,7 @@ func (c *Conn) enterRecovery(now time.Duration) {
 	c.cfg.Counters.FastRecovery++
 	c.remember(now)
 	flight := int(c.nxt - c.una)
-	if !c.una.Less(c.ecn.reduced) { // else a mark has halved it for this round trip
+	if !c.ecn.slowed { // else a mark has done it for this round trip
 		c.ssthresh = c.cc.reduce(min(c.cwnd, flight), c.mss)
 	}
 	c.phase, c.recover, c.hystart = recovery, c.nxt, nil

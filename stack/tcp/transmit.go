@@ -159,13 +159,18 @@ func (c *Conn) holdsTail(part int) bool {
 
 // holdsBack reports whether to wait for more, so that bulk data leaves in large
 // segments: only while acknowledgements are on their way, for at most half of
-// the window, and never when anything is missing.
+// the window or what leaves in a millisecond, and never when anything is missing.
+// More at once would be a burst, which a queue on the way has to bear.
 func (c *Conn) holdsBack(n, queued, mss, options int) bool {
 	pipe := c.pipe()
 	if pipe == 0 || c.phase != open || c.flight.sacked > 0 || c.dupBytes > 0 {
 		return false
 	}
-	goal := max(min(c.cwnd, c.wnd)/2, mss)
+	goal := min(c.cwnd, c.wnd) / 2
+	if ms := int(c.rtt.srtt / time.Millisecond); ms > 2 {
+		goal = c.cwnd / ms
+	}
+	goal = max(goal, mss)
 	goal = min(goal-goal%mss, c.largest(mss, options))
 	switch {
 	case n >= goal:
