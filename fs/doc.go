@@ -128,6 +128,6 @@
 // traces; those of clone go away after a minute.
 //
 // Left out on purpose: extended attributes, locks and hard links; READDIRPLUS,
-// which would make an inode for each name of a plain ls; and mounting without
-// root.
+// which would make an inode for each name of a plain ls; idmapped mounts, through
+// which the kernel does not say who asks; and mounting without root.
 package fs

@@ -48,21 +48,25 @@ const (
 	somebody = 1000
 )
 
-// A yard is where boxes stand: a world with a name server, and the root directory
-// that they share. It has busybox and our own commands, and no library.
+// A yard is where boxes stand: a world with a name server.
 type yard struct {
 	*netns.Net
-	t      *testing.T
-	whole  *netns.Net // of the test, of which this one may be a subtest's
-	root   string
-	count  *int    // of the boxes so far
-	engine *string // socket of dockerd, once somebody wanted it
+	t *testing.T
+	*ground
+}
+
+// A ground is what a test's yard shares with those of its subtests.
+type ground struct {
+	net    *netns.Net // ends with the whole test
+	root   string     // directory with busybox, our own commands, and no library
+	count  int        // of the boxes so far
+	engine string     // socket of dockerd, once somebody wanted it
 }
 
 func newYard(t *testing.T) *yard {
 	t.Helper()
 	n, _ := resolving(t)
-	y := &yard{Net: n, whole: n, t: t, root: filepath.Join(n.Dir, "root"), count: new(int), engine: new(string)}
+	y := &yard{n, t, &ground{net: n, root: filepath.Join(n.Dir, "root")}}
 	t.Cleanup(y.removeGroups)
 	for _, dir := range []string{filepath.Dir(n.Dir), n.Dir} { // others than root work here
 		if err := os.Chmod(dir, 0o755); err != nil {
@@ -79,10 +83,35 @@ func newYard(t *testing.T) *yard {
 }
 
 // For is the same yard for a subtest.
-func (y *yard) For(t *testing.T) *yard {
-	sub := *y
-	sub.t, sub.Net = t, y.Net.For(t)
-	return &sub
+func (y *yard) For(t *testing.T) *yard { return &yard{y.Net.For(t), t, y.ground} }
+
+// view makes a view, in which nothing stays in TIME-WAIT, and whose users, whoever
+// they are, have all ports.
+func (y *yard) view(name, uplink string) {
+	y.t.Helper()
+	y.Run(netns.Binary(y.t, "./cmd/slashnet"), "view", "add", name, uplink, "ctl: tcp.timewait 0", "ctl: tcp.close.drain 100ms", "ctl: ip.unprivileged 0")
+	y.t.Cleanup(func() { y.Try("rmdir", filepath.Join(y.Root, "view", name)) })
+}
+
+// await waits until a script prints what is wanted.
+func (y *yard) await(script, want string) {
+	y.t.Helper()
+	for begin := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+		got := y.Shell("sh", script)
+		if got == want {
+			return
+		}
+		if time.Since(begin) > deadline {
+			y.t.Fatalf("%s\nprints %q, want %q", script, got, want)
+		}
+	}
+}
+
+// empty waits until nothing is left of the users of a view.
+func (y *yard) empty(view string) {
+	y.t.Helper()
+	y.await("cd view/"+view+"; grep -E '^(conversations|operations|memory|limit.handles):' stats | cut -d/ -f1; ls net/tcp net/udp net/icmp | grep '^[0-9]' || true",
+		"conversations: 0\noperations: 0\nmemory: 0\nlimit.handles: 0\n")
 }
 
 // A boxed program.
@@ -96,8 +125,8 @@ type boxed struct {
 // working directory.
 func (y *yard) in(b box, view, script string) *boxed {
 	y.t.Helper()
-	*y.count++
-	name := fmt.Sprintf("%s-%d", y.Name, *y.count)
+	y.count++
+	name := fmt.Sprintf("%s-%d", y.Name, y.count)
 	program := []string{"sh", "-euc", `exec 2>&1; cd "${SLASHNET_ROOT:-/net}"` + "\n" + script} // docker may swap what two outputs say
 	p := &boxed{name: name, Process: y.Start(b.line(y, name, filepath.Join(y.Root, "view", view, "net"), program)...)}
 	p.kill = p.Kill
@@ -182,7 +211,7 @@ func (y *yard) client() []string {
 	if _, err := os.Stat(debians); err == nil {
 		docker = debians
 	}
-	return []string{docker, "-H", "unix://" + *y.engine}
+	return []string{docker, "-H", "unix://" + y.engine}
 }
 
 func (y *yard) docker(name, view string, program []string) []string {
@@ -196,16 +225,16 @@ func (y *yard) killDocker(name string) { y.Run(append(y.client(), "kill", name).
 // image. It is there until the end of the whole test.
 func (y *yard) startEngine() {
 	y.t.Helper()
-	if *y.engine != "" {
+	if y.engine != "" {
 		return
 	}
 	dir := filepath.Join(y.Dir, "docker")
-	*y.engine = dir + ".sock"
-	p := y.whole.Start(slices.Concat(cradle, []string{"sh", "-euc", `
+	y.engine = dir + ".sock"
+	p := y.net.Start(slices.Concat(cradle, []string{"sh", "-euc", `
 		mkdir "$1"; mount -t tmpfs docker "$1"
 		exec dockerd --bridge=none --iptables=false --ip6tables=false -H "unix://$2" \
 			--data-root "$1/data" --exec-root "$1/exec" --pidfile "$1/pid" \
-			--exec-opt native.cgroupdriver=cgroupfs --cgroup-parent "/$3"`, "sh", dir, *y.engine, y.Name})...)
+			--exec-opt native.cgroupdriver=cgroupfs --cgroup-parent "/$3"`, "sh", dir, y.engine, y.Name})...)
 	p.Expect("API listen on")
 	y.Run(append([]string{"sh", "-euc", `tar -C "$0" -c . | "$@" import --change "ENV PATH=/bin" - busybox`, y.root}, y.client()...)...)
 }

@@ -146,7 +146,7 @@ func TestCompose(t *testing.T) {
 		t.Fatal(err)
 	}
 	script := func(words string) string {
-		return y.Run("sh", "-euc", "cd "+example+"; export PATH="+y.root+"/bin:$PATH DOCKER_HOST=unix://"+*y.engine+" COMPOSE_PROJECT_NAME="+y.Name+"\n"+words)
+		return y.Run("sh", "-euc", "cd "+example+"; export PATH="+y.root+"/bin:$PATH DOCKER_HOST=unix://"+y.engine+" COMPOSE_PROJECT_NAME="+y.Name+"\n"+words)
 	}
 	script("./views; docker-compose up --detach")
 	y.await("ls view/db/net/tcp/by-state/Listen view/web/net/tcp/by-state/Listen 2>/dev/null | grep -c '^[0-9]' || true", "2\n")
@@ -156,7 +156,7 @@ func TestCompose(t *testing.T) {
 	if out := script("slashnet view ls | wc -l; cat $SLASHNET_ROOT/view/web/net/tcp/*/why"); !strings.HasPrefix(out, "3\n") || !strings.Contains(out, "Listen") {
 		t.Errorf("from the host: %q", out)
 	}
-	script("echo uplink none >$SLASHNET_ROOT/view/web/ctl; ! curl -s -m 1 http://10.114.0.11/page")
+	script("echo limit conversations 100 >$SLASHNET_ROOT/view/web/ctl; echo uplink none >$SLASHNET_ROOT/view/web/ctl; ! curl -s -m 1 http://10.114.0.11/page")
 	script("docker-compose down; slashnet view rm web; slashnet view rm db")
 	if out := y.Run(append(y.client(), "ps", "-a", "-q")...); out != "" {
 		t.Errorf("containers left: %q", out)
@@ -175,14 +175,6 @@ func TestDockerMakesView(t *testing.T) {
 		}
 		y.Shell("sh", "echo uplink none >view/late/ctl")
 	}
-}
-
-// view makes a view, in which nothing stays in TIME-WAIT, and whose users, whoever
-// they are, have all ports.
-func (y *yard) view(name, uplink string) {
-	y.t.Helper()
-	y.Run(netns.Binary(y.t, "./cmd/slashnet"), "view", "add", name, uplink, "ctl: tcp.timewait 0", "ctl: tcp.close.drain 100ms", "ctl: ip.unprivileged 0")
-	y.t.Cleanup(func() { y.Try("rmdir", filepath.Join(y.Root, "view", name)) })
 }
 
 // TestBoxInterrupted: Ctrl-C ends what waits in the tree, and so does docker stop.
@@ -262,25 +254,4 @@ func sections(out string) map[string]string {
 		all[title] = text
 	}
 	return all
-}
-
-// await waits until a script prints what is wanted.
-func (y *yard) await(script, want string) {
-	y.t.Helper()
-	for begin := time.Now(); ; time.Sleep(50 * time.Millisecond) {
-		got := y.Shell("sh", script)
-		if got == want {
-			return
-		}
-		if time.Since(begin) > deadline {
-			y.t.Fatalf("%s\nprints %q, want %q", script, got, want)
-		}
-	}
-}
-
-// empty waits until nothing is left of the users of a view.
-func (y *yard) empty(view string) {
-	y.t.Helper()
-	y.await("cd view/"+view+"; grep -E '^(conversations|operations|memory|limit.handles):' stats | cut -d/ -f1; ls net/tcp net/udp net/icmp | grep '^[0-9]' || true",
-		"conversations: 0\noperations: 0\nmemory: 0\nlimit.handles: 0\n")
 }

@@ -26,6 +26,7 @@ refused, the view is taken away again. rm ends one, with all its connections.
 
   slashnet view add web 'uplink routed 10.7.0.2/24' 'limit conversations 100'
   slashnet view add db 'uplink switch 10.114.0.3/24 10.114.0.1' 'ndb: dns=10.114.0.1'
+  docker run --rm -it --init --network none -v /net/view/web/net:/net busybox
   slashnet view ls
   slashnet view rm web
 `,
