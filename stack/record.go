@@ -120,6 +120,7 @@ type SettingsRecord struct {
 	RTimeout     seconds  `json:"rtimeout,omitempty"`
 	IgnoreAdvice toggle   `json:"ignoreadvice,omitempty"`
 	Headers      toggle   `json:"headers,omitempty"`
+	IPOptions    string   `json:"ipoptions,omitempty"`
 	Bind         string   `json:"bind,omitempty"`
 }
 
@@ -131,6 +132,7 @@ func (c *Conv) settings() *SettingsRecord {
 		KeepAlive: toggle(o.keepAlive), KeepIdle: seconds(o.keepIdle), KeepIntvl: seconds(o.keepIntvl), KeepCnt: o.keepCount,
 		UserTimeout: seconds(o.userTimeout), SndBuf: o.sndBuf, RcvBuf: o.rcvBuf, MSS: o.mss, CC: o.cc,
 		RTimeout: seconds(c.readTimeout), IgnoreAdvice: toggle(c.ignoreAdvice), Headers: toggle(c.headers),
+		IPOptions: hexBytes(c.ipOptions).String(),
 	}
 	if o.lingerOn {
 		d := seconds(o.linger)

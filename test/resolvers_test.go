@@ -275,6 +275,11 @@ func TestNdb(t *testing.T) {
 	if out := n.Shell("dash", "echo refresh > cs; cat dns.d/moved.lab dns.d/db.lab"); out != "moved.lab ip\t10.114.0.1\ndb.lab ip\t10.114.0.1\n" {
 		t.Errorf("refreshed: %q", out)
 	}
+	if err := os.WriteFile(hosts, []byte("10.114.0.1 followed.lab\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	// Without being told, by the next look-up that is a second later.
+	n.Run("bash", "-c", "cd $SLASHNET_ROOT; for i in {1..100}; do cat dns.d/followed.lab 2>/dev/null && exit; sleep 0.1; done; exit 1")
 	m := netns.New(t)
 	for _, flag := range []string{"--hosts=/no/such/file", "--dns=10.0.0.1!99999"} {
 		if out, err := m.Try(slashnet, "up", flag, "--nic", "none", m.Root); err == nil || !strings.Contains(out, strings.Split(flag, "=")[1]) {

@@ -13,6 +13,7 @@ import (
 // the same servers over that stack's own conversations.
 type maker struct {
 	owner   stack.User
+	names   *nameFlags
 	openNIC func(spec string) (nic.NIC, error)
 }
 
@@ -22,7 +23,7 @@ const boundRoot = "/net"
 // make is a stack.Builder but for root, where the tree is that cs tells of, config,
 // which the resolver goes by, and log, which gets the lines of the stack's log.
 func (m *maker) make(root string, config func() (dns.Config, error), log func(line string)) (s *stack.Stack, release func(), err error) {
-	names := &hostNames{root: root, config: config}
+	names := &hostNames{root: root, hosts: m.names.hosts, config: config}
 	cfg, err := config()
 	if err != nil {
 		return nil, nil, err

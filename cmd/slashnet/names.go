@@ -13,6 +13,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"slashnet/stack"
 	"slashnet/stack/dns"
@@ -31,8 +33,21 @@ const (
 type hostNames struct {
 	*dns.Resolver
 	root   string // where the tree is mounted
+	hosts  string // the hosts file
 	stack  *stack.Stack
 	config func() (dns.Config, error) // as flags and files have it now
+
+	mu     sync.Mutex
+	looked time.Time // at the files, and
+	found  string    // what they were like
+}
+
+// lookEvery is how often at most a look-up asks whether the files have changed.
+const lookEvery = time.Second
+
+func (n *hostNames) Lookup(ctx context.Context, host string) ([]netip.Addr, error) {
+	n.follow()
+	return n.Resolver.Lookup(ctx, host)
 }
 
 func (n *hostNames) CS(ctx context.Context, query string) ([]string, error) {
@@ -41,7 +56,30 @@ func (n *hostNames) CS(ctx context.Context, query string) ([]string, error) {
 }
 
 func (n *hostNames) DNS(ctx context.Context, query string) ([]string, error) {
+	n.follow()
 	return dns.DNS{Resolver: n.Resolver}.Query(ctx, query)
+}
+
+// follow reads the files again if they have changed, as the C library does: a
+// notebook is carried from one network to another. Ones that cannot be read now
+// change nothing.
+func (n *hostNames) follow() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if time.Since(n.looked) < lookEvery {
+		return
+	}
+	n.looked = time.Now()
+	was := n.found
+	n.found = ""
+	for _, path := range []string{resolveFile, resolvedFile, n.hosts} {
+		if f, err := os.Stat(path); err == nil {
+			n.found += fmt.Sprintln(f.Size(), f.ModTime())
+		}
+	}
+	if n.found != was {
+		n.refresh()
+	}
 }
 
 // refresh reads the files again.
@@ -76,7 +114,7 @@ func (n *nameFlags) forRoot() (dns.Config, error) {
 // forView is the same for a view: it asks the same servers, and the host's own
 // names are none of a container's business.
 func (n *nameFlags) forView() (dns.Config, error) {
-	cfg, err := hostConfig()
+	cfg, err := hostConfig(resolveFile, resolvedFile)
 	if err != nil {
 		return cfg, err
 	}
@@ -96,11 +134,11 @@ func (n *nameFlags) forView() (dns.Config, error) {
 	return cfg, nil
 }
 
-// hostConfig is the host's resolv.conf without servers on the host's loopback, which
+// hostConfig is what the first of the host's resolv.confs says, without servers on the host's loopback, which
 // we cannot reach. systemd-resolved, which is such a server, says elsewhere whom it
 // asks itself.
-func hostConfig() (cfg dns.Config, err error) {
-	for i, path := range []string{resolveFile, resolvedFile} {
+func hostConfig(paths ...string) (cfg dns.Config, err error) {
+	for i, path := range paths {
 		text, err := contents(path)
 		if err != nil {
 			return cfg, err

@@ -111,7 +111,7 @@ func serveTree(arg string) error {
 	}
 	defer place.leave()
 
-	stacks := &maker{owner: owner, openNIC: plan.open}
+	stacks := &maker{owner: owner, names: &f.names, openNIC: plan.open}
 	s, release, err := stacks.make(place.path, f.names.forRoot, func(line string) { log.Info().Msg(line) })
 	if err != nil {
 		return err
