@@ -77,6 +77,7 @@ const (
 	dropNoPing
 	dropPingQueue
 	dropTooLong
+	dropOverRate
 	dropReversePath
 	dropBadOption
 	dropOption
@@ -90,7 +91,7 @@ var dropNames = [dropReasons]string{
 	dropBadARP: "bad arp", dropBadHeader: "bad ip header", dropTCPChecksum: "bad tcp checksum", dropUDPChecksum: "bad udp checksum",
 	dropBadSegment: "bad tcp header", dropMartian: "martian", dropGroupUnicast: "unicast in broadcast", dropGroupEcho: "echo to group", dropNotJoined: "group not joined",
 	dropNotForUs: "not for us", dropDirectedBroadcast: "directed broadcast", dropICMPType: "unknown icmp type",
-	dropNoRoute: "no route", dropNoNeighbour: "no neighbour", dropLinkDown: "interface down", dropQueueFull: "queue full", dropNoPing: "echo reply nobody asked for", dropPingQueue: "icmp queue full", dropTooLong: "longer than the mtu",
+	dropNoRoute: "no route", dropNoNeighbour: "no neighbour", dropLinkDown: "interface down", dropQueueFull: "queue full", dropNoPing: "echo reply nobody asked for", dropPingQueue: "icmp queue full", dropTooLong: "longer than the mtu", dropOverRate: "over limit.rate.in",
 	dropReversePath: "no way back", dropBadOption: "bad ip option", dropOption: "ip option", dropSourceRoute: "source route", dropRedirect: "redirect",
 }
 

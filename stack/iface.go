@@ -41,6 +41,7 @@ type Iface struct {
 	timer     timer
 
 	queue   *queue    // of the last NIC, closed while there is none
+	police  pace      // of what comes in
 	scratch *outFrame // an empty one, for whoever asks an engine next
 	starved []*Conv
 
@@ -127,6 +128,7 @@ func (i *Iface) bind(n nic.NIC, loopback bool) {
 		i.queue.drop(f)
 	})
 	i.queue = newQueue(i, n)
+	i.setRate()
 }
 
 // unbind takes the NIC away; the caller stops it after unlocking.
@@ -136,6 +138,7 @@ func (i *Iface) unbind() *stopped {
 	}
 	i.stack.routes.RemoveIface(i.num)
 	i.stack.unfile(&i.timer)
+	i.stack.unfile(&i.queue.timer)
 	for _, c := range i.starved {
 		c.starved = false
 		i.stack.touch(c)
@@ -173,6 +176,7 @@ func (i *Iface) Replug(was, port nic.NIC) error {
 		return neterr.Busy.With("%v has left %s meanwhile", i, was.Name())
 	}
 	old := i.queue
+	s.unfile(&old.timer)
 	i.nic, i.outside, i.queue = port, was, newQueue(i, port)
 	if len(i.starved) > 0 {
 		i.queue.starving.Store(true)

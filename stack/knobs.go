@@ -33,6 +33,7 @@ type Knobs struct {
 	keep           time.Duration
 
 	maxConvs, maxDetached, maxOps, maxHandles, maxMemory int
+	rateIn, rateOut                                      int // bytes a second; 0: any
 }
 
 // arpPending is how many frames wait for one neighbour: the fragments of a
@@ -113,6 +114,8 @@ var knobTable = []knob{
 	number("limit.operations", 1, 1<<27, func(k *Knobs) *int { return &k.maxOps }),
 	number("limit.handles", 1, 1<<27, func(k *Knobs) *int { return &k.maxHandles }),
 	size("limit.memory", 1<<20, 1<<40, func(k *Knobs) *int { return &k.maxMemory }),
+	rate("limit.rate.in", func(k *Knobs) *int { return &k.rateIn }),
+	rate("limit.rate.out", func(k *Knobs) *int { return &k.rateOut }),
 }
 
 func findKnob(name string) *knob {
@@ -141,6 +144,30 @@ func size(name string, lo, hi int, field func(*Knobs) *int) knob {
 		n, ok := parseSize(v)
 		if !ok || n < lo || n > hi {
 			return neterr.BadArg.With("%s %q: %d-%d bytes are wanted; k, m and g may follow", name, clip(v), lo, hi)
+		}
+		*field(k) = n
+		return nil
+	}}
+}
+
+// leastRate lets a small message pass in a time that anybody bears.
+const leastRate = 1 << 10
+
+// rate is a number of bytes a second, or off.
+func rate(name string, field func(*Knobs) *int) knob {
+	get := func(k *Knobs) string {
+		if n := *field(k); n > 0 {
+			return strconv.Itoa(n)
+		}
+		return onOff(false)
+	}
+	return knob{name, get, func(k *Knobs, v string) error {
+		n, ok := parseSize(v)
+		switch on, word := parseOnOff(v); {
+		case word && !on:
+			n = 0
+		case !ok || n < leastRate:
+			return neterr.BadArg.With("%s %q: off or bytes a second are wanted, %d at least; k, m and g may follow", name, clip(v), leastRate)
 		}
 		*field(k) = n
 		return nil

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"slashnet/nic"
 	"slashnet/stack/tcp"
@@ -65,6 +66,10 @@ type queue struct {
 	out      nic.NIC     // where frames leave
 	starving atomic.Bool // connections wait for room
 	stepped  bool        // there is no sender: a flusher goes on until nothing is left
+	pace     pace        // of what leaves
+
+	resumeAt time.Duration // when a flush that had to wait goes on; under the stack's lock, as timer
+	timer    timer
 
 	wake   chan struct{} // for the sender; holds one
 	stop   chan struct{}
@@ -77,6 +82,10 @@ func newQueue(i *Iface, n nic.NIC) *queue {
 	q := &queue{iface: i, out: n, wake: make(chan struct{}, 1), stop: make(chan struct{})}
 	// A stack that is stepped has one goroutine, its caller's.
 	q.stepped = i.stack.cfg.Now != nil
+	q.timer.what = q
+	if !i.loopback {
+		q.pace.rate = i.stack.knobs.rateOut
+	}
 	if !q.stepped {
 		q.sender.Go(q.serve)
 	}
@@ -113,14 +122,16 @@ func (q *queue) keep(f *outFrame) {
 func (q *queue) room() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.bytes < queueBytes && q.n < queueFrames && !q.closed
+	return q.hasRoom()
 }
+
+func (q *queue) hasRoom() bool { return q.bytes < q.pace.queued() && q.n < queueFrames && !q.closed }
 
 // put appends a frame; false: there is no room.
 func (q *queue) put(f *outFrame) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.closed || q.n >= queueFrames || q.bytes >= queueBytes+nic.MaxFrame {
+	if q.closed || q.n >= queueFrames || q.bytes >= q.pace.queued()+nic.MaxFrame {
 		return false
 	}
 	if q.n == len(q.ring) {
@@ -156,8 +167,16 @@ func (q *queue) flush() {
 	}
 	q.flushing = true
 	budget := flushBudget
+	wait := time.Duration(0)
 	for {
 		for q.n > 0 && budget > 0 {
+			if q.pace.rate > 0 {
+				now := q.iface.stack.clock()
+				if wait = q.pace.wait(now); wait > 0 {
+					break
+				}
+				q.pace.pass(now, q.ring[q.head].bytes)
+			}
 			f := q.take()
 			q.mu.Unlock()
 			q.iface.send(q.out, f)
@@ -167,7 +186,7 @@ func (q *queue) flush() {
 				budget--
 			}
 		}
-		if budget == 0 || q.closed || !q.starving.Load() {
+		if budget == 0 || q.closed || !q.starving.Load() || wait > 0 && !q.hasRoom() {
 			break
 		}
 		q.mu.Unlock()
@@ -177,7 +196,10 @@ func (q *queue) flush() {
 	q.flushing = false
 	more := q.n > 0 || q.starving.Load()
 	q.mu.Unlock()
-	if more {
+	switch {
+	case wait > 0:
+		q.iface.rest(q, wait)
+	case more:
 		select {
 		case q.wake <- struct{}{}:
 		default:

@@ -72,6 +72,7 @@ func (s *Stack) setKnob(k *knob, value string) error {
 		mac := i.arpConfig.MAC
 		i.arpConfig = s.knobs.arp
 		i.arpConfig.MAC = mac
+		i.setRate()
 	}
 	return nil
 }

@@ -54,6 +54,11 @@ func (in *intake) Receive(batch []*nic.Frame) {
 		p := &in.parsed[n]
 		i.in.frames++
 		i.in.bytes += uint64(len(p.frame.Head))
+		if !i.police.admit(s.now, len(p.frame.Head)) {
+			i.drops.add(dropOverRate)
+			s.counts.RxDone++
+			continue
+		}
 		if p.frame.GSO == wire.GSOUDP {
 			s.upSplit(p)
 		} else {

@@ -47,7 +47,7 @@ func (v *View) shut(ctx context.Context) {
 }
 
 // viewLimits are the knobs that the verb limit sets.
-var viewLimits = []string{"conversations", "detached", "operations", "handles", "memory"}
+var viewLimits = []string{"conversations", "detached", "operations", "handles", "memory", "rate.in", "rate.out"}
 
 const viewUsage = "uplink none|routed ADDR/LEN|switch ADDR/LEN [GATEWAY], limit NAME N, or PATH: MESSAGE is wanted"
 
@@ -81,13 +81,18 @@ func (v *View) ctl(line string) error {
 			return neterr.ShuttingDown
 		}
 		return v.connect(w[1:])
+	case w[0] == "limit" && len(w) == 3 && w[1] == "rate":
+		if err := v.stack.WriteCtl("limit.rate.in " + w[2]); err != nil {
+			return err
+		}
+		return v.stack.WriteCtl("limit.rate.out " + w[2])
 	case w[0] == "limit" && len(w) == 3:
 		for _, name := range viewLimits {
 			if w[1] == name {
 				return v.stack.WriteCtl("limit." + name + " " + w[2])
 			}
 		}
-		return neterr.BadControl.With("limit %q: %s are known", clip(w[1]), strings.Join(viewLimits, ", "))
+		return neterr.BadControl.With("limit %q: %s are known", clip(w[1]), "rate, "+strings.Join(viewLimits, ", "))
 	}
 	return neterr.UnknownControl.With("%q: %s", clip(line), viewUsage)
 }
