@@ -12,22 +12,24 @@ import (
 	"slashnet/stack"
 )
 
-// A node is, from the top: the view (12 bits: a number of stack.Host, which is
-// above zero and below 0xfff, so that no id is one that FUSE has given a meaning,
+// A node is, from the top: the view (16 bits: a number of stack.Host, which is
+// above zero and below 0xffff, so that no id is one that FUSE has given a meaning,
 // the root's but for its own), the protocol (4), the
-// conversation or interface (28), the file (6: the row of the table), and a
-// serial (14).
+// conversation or interface (26), the file (7: the row of the table), and a
+// serial (11).
 //
 // Files that wait get a fresh serial by each look-up, hence an inode of their own
 // in the kernel, which holds a lock on an inode while a write to it waits: a
-// blocked connect must not stop `echo hangup > ctl`. Serials wrap, so in one of
-// 16384 cases two look-ups share an inode; then the second waits for the first.
+// blocked connect must not stop `echo hangup > ctl`. Serials wrap, so of 2048 that
+// look up the same file of a conversation and keep it open two share an inode; then
+// the second waits for the first. clone and others that belong to no conversation
+// have the bits of its number for their serial, too.
 type node uint64
 
 const (
-	serialBits = 14
-	fileBits   = 6
-	convBits   = 28
+	serialBits = 11
+	fileBits   = 7
+	convBits   = 26
 	protoBits  = 4
 
 	fileShift  = serialBits
@@ -79,7 +81,13 @@ func (n node) file() fileCode {
 }
 
 // ino is the inode number: the same for every serial.
-func (n node) ino() uint64 { return uint64(n &^ (1<<serialBits - 1)) }
+func (n node) ino() uint64 {
+	n &^= 1<<serialBits - 1
+	if files[n.file()].wide() {
+		n &^= (1<<convBits - 1) << convShift
+	}
+	return uint64(n)
+}
 
 // valid reports whether n can be one that we gave out.
 func (n node) valid() bool {
@@ -128,8 +136,15 @@ func (t *trees) known(view int) bool { return t[view].Load() > 0 }
 type serials struct{ n atomic.Uint64 }
 
 func (s *serials) fresh(n node) node {
-	return n | node(s.n.Add(1))&(1<<serialBits-1)
+	serial := s.n.Add(1)
+	if files[n.file()].wide() {
+		n |= node(serial>>serialBits) & (1<<convBits - 1) << convShift
+	}
+	return n | node(serial)&(1<<serialBits-1)
 }
+
+// wide reports whether serials take the place of the conversation, too.
+func (f *file) wide() bool { return f.kind.waits() && !f.ofConv && !f.ofIface && !f.varies }
 
 // For a file with a name that we must remember (names.go), conversation and
 // serial together are the number of the name.

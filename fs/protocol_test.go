@@ -236,11 +236,17 @@ func TestRule5FreshNodes(t *testing.T) {
 	if c.EntryValid == 0 || c.AttrTimeout() > time.Millisecond {
 		t.Errorf("a conversation: %+v", c)
 	}
-	for range 1 << serialBits {
-		n := k.srv.serials.fresh(makeNode(stack.RootView, icmp, 1<<convBits-1, 1<<fileBits-1))
+	clones := map[node]bool{}
+	for range 2 << serialBits {
+		n := k.srv.serials.fresh(makeNode(1<<16-2, icmp, 1<<convBits-1, fileCode(len(files)-1)))
 		if n == 0 || n == rootNode || uint64(n) == ^uint64(0) {
 			t.Fatalf("node %#x", n)
 		}
+		n = k.srv.serials.fresh(makeNode(1<<16-2, tcp, 0, code("/PROTO/clone")))
+		if clones[n] || n.view() != 1<<16-2 || n.proto() != tcp || n.ino() != uint64(makeNode(1<<16-2, tcp, 0, code("/PROTO/clone"))) {
+			t.Fatalf("clone is node %#x, of inode %#x", n, n.ino())
+		}
+		clones[n] = true
 	}
 	k.send(opForget, tcpDir, fuse.ForgetIn{Nlookup: 3})
 	k.send(opBatchForget, tcpDir, fuse.InHeader{}, make([]byte, 8)...)

@@ -20,12 +20,14 @@ import (
 
 const (
 	// MaxViews is how many views there are at most, those that end among them. It
-	// leaves numbers over, so that none is soon used again.
+	// leaves many numbers over: none is soon used again, and none at all while
+	// somebody stands in the tree of the view that had it, of which there may be
+	// fifteen for each view.
 	MaxViews = 4000
 	// RootView is the number of the root stack, and lastView the highest one: a
-	// node of the tree has 12 bits for it, of which all ones are no number.
+	// node of the tree has 16 bits for it, of which all ones are no number.
 	RootView = 1
-	lastView = 4094
+	lastView = 1<<16 - 2
 )
 
 // A Builder makes the stack of a view: with loopback, and with whatever else it

@@ -67,7 +67,7 @@ func newProtocol(s *Stack, num wire.Proto, name string) *protocol {
 }
 
 // MaxConvNum is where numbers wrap, so that they fit the files' inode numbers.
-const MaxConvNum = 1<<28 - 1
+const MaxConvNum = 1<<26 - 1
 
 // add gives c the next free number. Numbers grow, so that an old one does not
 // soon mean somebody else.
