@@ -366,9 +366,11 @@ func TestCloseGivesEachItsTime(t *testing.T) {
 		root, world := outside(t)
 		h, _ := newHostOf(t, root)
 		v := mkview(t, h, "web", "uplink switch 10.0.0.2/24")
+		must(t, world.WriteCtl("tcp.rcvbuf 4k"))
 		l, err := world.Listen("tcp", ":7")
 		must(t, err)
 		defer l.Close()
+		const size = 40 << 10 // more than the peer's window
 		queue := func(s *Stack) (peer net.Conn) {
 			c, err := s.Dial("tcp", "10.0.0.9:7")
 			must(t, err)
@@ -376,7 +378,7 @@ func TestCloseGivesEachItsTime(t *testing.T) {
 			peer, err = l.Accept()
 			must(t, err)
 			t.Cleanup(func() { peer.Close() })
-			_, err = c.Write(make([]byte, 3<<20)) // more than the peer's window
+			_, err = c.Write(make([]byte, size))
 			must(t, err)
 			return peer
 		}
@@ -390,7 +392,7 @@ func TestCloseGivesEachItsTime(t *testing.T) {
 			close(closed)
 		}()
 		time.Sleep(time.Second)
-		if n, err := io.Copy(io.Discard, peer); n != 3<<20 || err != nil {
+		if n, err := io.Copy(io.Discard, peer); n != size || err != nil {
 			t.Errorf("the root's peer has got %d bytes: %v", n, err)
 		}
 		<-closed

@@ -49,6 +49,7 @@ var lockFree = map[string]string{
 // literal that is given to go or to time.AfterFunc needs no row.
 var entries = map[string]string{
 	"Iface.resume":   "whoever flushes calls it after unlocking, and it goes in again",
+	"Iface.rest":     "whoever flushes calls it after unlocking, and it goes in again",
 	"Stack.heard":    "the end of a look-up, on its own goroutine",
 	"Iface.bindLine": "a NIC is opened by system calls, so Ctl calls it before it takes the lock",
 	"Stack.stop":     "Close calls it after it has waited, without the lock",
