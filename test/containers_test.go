@@ -22,7 +22,7 @@ const (
 )
 
 // insideBox is what users of a container do, in one go. It ends in the middle of a
-// transfer, with a reader and a listener beside it.
+// transfer, with a reader, a writer, a connect and a listener beside it.
 const insideBox = `
 fetch() { exec 3<>tcp/dial/$1:80; printf 'GET / HTTP/1.0\r\n\r\n' >&3; cat <&3; exec 3>&-; }
 echo == by address; fetch ` + netns.HostAddr + `
@@ -47,6 +47,8 @@ echo == announced
 exec 5<>tcp/$n/listen; read -r c <&5; printf 'HTTP/1.0 200 OK\r\n\r\nhello from a box\n' >tcp/$c/data; echo close >&5; exec 5>&-
 cat tcp/dial/` + netns.HostAddr + `:7004 &
 cat tcp/$n/listen &
+cat tcp/dial/` + blackHole + `:80 &
+yes >tcp/dial/` + netns.HostAddr + `:9 &
 exec 3<>tcp/dial/` + netns.HostAddr + `:19; echo 1000000000000 >&3
 cat <&3 | { read -r line; echo == flowing; cat >/dev/null; }
 `
