@@ -163,7 +163,7 @@ func (s *Stack) parseLocal(proto wire.Proto, text string) (netip.AddrPort, error
 	if !a.IsValid() {
 		return netip.AddrPort{}, neterr.NotLocal.With("%q: an address of ours or * is wanted, not a name", host)
 	}
-	if !a.IsUnspecified() && s.own[a] == nil {
+	if !a.IsUnspecified() && s.own[a] == nil && !(proto == wire.UDP && a.IsMulticast()) {
 		return netip.AddrPort{}, neterr.NotLocal.With("%v: this stack has %s", a, s.ownText())
 	}
 	return netip.AddrPortFrom(a, n), nil

@@ -68,6 +68,8 @@ type Conv struct {
 	ignoreAdvice bool
 	headers      bool
 	checksum     checksumUse // of udp
+	groups       []membership
+	ttlSet       bool
 	readTimeout  time.Duration
 	backlog      int
 

@@ -83,6 +83,7 @@ const (
 	dropOption
 	dropSourceRoute
 	dropRedirect
+	dropIGMP
 	dropReasons
 )
 
@@ -92,7 +93,7 @@ var dropNames = [dropReasons]string{
 	dropBadSegment: "bad tcp header", dropMartian: "martian", dropGroupUnicast: "unicast in broadcast", dropGroupEcho: "echo to group", dropNotJoined: "group not joined",
 	dropNotForUs: "not for us", dropDirectedBroadcast: "directed broadcast", dropICMPType: "unknown icmp type",
 	dropNoRoute: "no route", dropNoNeighbour: "no neighbour", dropLinkDown: "interface down", dropQueueFull: "queue full", dropNoPing: "echo reply nobody asked for", dropPingQueue: "icmp queue full", dropTooLong: "longer than the mtu", dropOverRate: "over limit.rate.in",
-	dropReversePath: "no way back", dropBadOption: "bad ip option", dropOption: "ip option", dropSourceRoute: "source route", dropRedirect: "redirect",
+	dropReversePath: "no way back", dropBadOption: "bad ip option", dropOption: "ip option", dropSourceRoute: "source route", dropRedirect: "redirect", dropIGMP: "bad igmp",
 }
 
 // dropCounters count an interface's drops by reason.

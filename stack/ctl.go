@@ -120,7 +120,7 @@ func (s *Stack) tryCtl(op *Op) (done bool, err error) {
 	return true, nil
 }
 
-const verbList = "connect announce bind close hangup shutdown keep linger keepalive nodelay ttl tos ipoptions backlog rtimeout rcvbuf sndbuf mss headers checksum ignoreadvice accept reject"
+const verbList = "connect announce bind close hangup shutdown keep linger keepalive nodelay ttl tos ipoptions backlog rtimeout rcvbuf sndbuf mss headers addmulti remmulti checksum ignoreadvice accept reject"
 
 // command runs one line. Not done: it is a connect whose end is to be waited for.
 func (c *Conv) command(op *Op, line string) (done bool, err error) {
@@ -269,7 +269,7 @@ func (c *Conv) setting(verb string, args []string) (known bool, err error) {
 	case "ttl":
 		ttl := uint64(255) // as on Plan 9
 		if ttl, err = optionalNumber(verb, args, ttl, 1, 255); err == nil {
-			c.ttl = uint8(ttl)
+			c.ttl, c.ttlSet = uint8(ttl), true
 		}
 	case "tos":
 		var tos uint64

@@ -28,6 +28,9 @@ func (s *Stack) pathTo(dst netip.Addr) (path, error) {
 			}
 		}
 	}
+	if dst.IsMulticast() {
+		return s.groupPath(netip.Addr{}, dst)
+	}
 	r, ok := s.lookup(dst)
 	if !ok {
 		if r, ok = s.routes.Lookup(dst); ok && s.ifaces[r.Iface] != nil {
@@ -37,10 +40,8 @@ func (s *Stack) pathTo(dst netip.Addr) (path, error) {
 	}
 	i := s.ifaces[r.Iface]
 	if r.Kind == route.Local {
-		for _, lo := range s.ifaces {
-			if lo.loopback {
-				return path{lo, dst, false}, nil
-			}
+		if lo := s.loopback(); lo != nil {
+			return path{lo, dst, false}, nil
 		}
 		return path{}, neterr.NoRoute.With("to our own address %v: there is no loopback interface", dst)
 	}
@@ -48,7 +49,17 @@ func (s *Stack) pathTo(dst netip.Addr) (path, error) {
 	if r.Via.IsValid() {
 		hop = r.Via
 	}
-	return path{i, hop, toBroadcast(r, dst) || dst.IsMulticast()}, nil
+	return path{i, hop, toBroadcast(r, dst)}, nil
+}
+
+// loopback is the interface through which we talk to ourselves; nil: there is none.
+func (s *Stack) loopback() *Iface {
+	for _, i := range s.ifaces {
+		if i.loopback {
+			return i
+		}
+	}
+	return nil
 }
 
 // source chooses our address towards dst (RFC 1122 §3.3.4.3).
@@ -86,7 +97,7 @@ func (s *Stack) send(f *outFrame, to path, ip *wire.IP, headerLen int) error {
 	case length > 0xffff-ipLen:
 		i.queue.drop(f)
 		return neterr.MessageSize.With("%d bytes: an IP datagram holds %d", length, 0xffff-ipLen)
-	case s.own[ip.Src] == nil:
+	case s.own[ip.Src] == nil && ip.Proto != wire.IGMP:
 		// RFC 1122 §3.2.1.3: nothing leaves under an address that has been taken away.
 		i.queue.drop(f)
 		return neterr.NotLocal.With("%v, not any more", ip.Src)
@@ -176,7 +187,7 @@ func (s *Stack) toNeighbour(f *outFrame, to path) {
 	switch {
 	case i.loopback:
 		i.address(f, i.mac)
-	case to.group && to.hop.IsMulticast():
+	case to.hop.IsMulticast():
 		i.address(f, wire.MulticastMAC(to.hop))
 	case to.group:
 		i.address(f, wire.Broadcast)

@@ -38,6 +38,7 @@ type Iface struct {
 	addrs     []address
 	arp       *arp.Cache[*outFrame]
 	arpConfig arp.Config
+	groups    *groups
 	timer     timer
 
 	queue   *queue    // of the last NIC, closed while there is none
@@ -129,6 +130,7 @@ func (i *Iface) bind(n nic.NIC, loopback bool) {
 	})
 	i.queue = newQueue(i, n)
 	i.setRate()
+	i.groups = newGroups(i)
 }
 
 // unbind takes the NIC away; the caller stops it after unlocking.
@@ -136,6 +138,7 @@ func (i *Iface) unbind() *stopped {
 	for len(i.addrs) > 0 {
 		i.remove(i.addrs[0].prefix)
 	}
+	i.loseGroups()
 	i.stack.routes.RemoveIface(i.num)
 	i.stack.unfile(&i.timer)
 	i.stack.unfile(&i.queue.timer)

@@ -11,7 +11,6 @@ import (
 )
 
 var (
-	allHosts     = netip.AddrFrom4([4]byte{224, 0, 0, 1})
 	thisNetwork  = netip.MustParsePrefix("0.0.0.0/8")
 	loopbackNet  = netip.MustParsePrefix("127.0.0.0/8")
 	linkLocalNet = netip.MustParsePrefix("169.254.0.0/16")

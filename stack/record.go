@@ -55,7 +55,8 @@ type Record struct {
 
 // A QueueRecord is the part of a conversation of datagrams.
 type QueueRecord struct {
-	Datagrams int `json:"datagrams"` // unread
+	Datagrams int      `json:"datagrams"`        // unread
+	Groups    []string `json:"groups,omitempty"` // joined, and on which interface
 }
 
 // A ListenRecord is the part of one that takes calls.
@@ -163,7 +164,7 @@ func (c *Conv) record() Record {
 	case c.tcb != nil:
 		r.tcp(c)
 	case c.proto.num != wire.TCP:
-		r.QueueRecord = &QueueRecord{len(c.datagrams.items)}
+		r.QueueRecord = &QueueRecord{len(c.datagrams.items), c.groupsText()}
 	}
 	return r
 }

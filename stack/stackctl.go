@@ -159,6 +159,11 @@ func (s *Stack) SelfText() string {
 				row(bc, "b")
 			}
 		}
+		if i := s.ifaces[n]; i.nic != nil && !i.loopback {
+			for _, group := range append([]netip.Addr{allHosts}, i.groups.host.Groups()...) {
+				row(group, "m")
+			}
+		}
 	}
 	return b.String()
 }

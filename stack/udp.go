@@ -94,6 +94,9 @@ func (s *Stack) udpInput(p *packet) {
 	ifAddr, _ := p.in.addrFor(p.ip.Src)
 	asked := netip.AddrPortFrom(p.ip.Dst, h.DstPort)
 	t := tuple{asked, netip.AddrPortFrom(p.ip.Src, h.SrcPort)}
+	if p.in.loopback {
+		ifAddr = p.ip.Src // our own
+	}
 	if p.toGroup && ifAddr.IsValid() {
 		// RFC 1122 §3.2.1.3: who is called by a group answers with an address of his own.
 		t.local = netip.AddrPortFrom(ifAddr, h.DstPort)
@@ -189,6 +192,7 @@ func (s *Stack) udpConnect(c *Conv, remote netip.AddrPort) error {
 }
 
 func (s *Stack) udpHangup(c *Conv) {
+	c.leaveIf(func(membership) bool { return true })
 	c.proto.unflow(c)
 	s.unannounce(c)
 }
@@ -267,10 +271,26 @@ func (s *Stack) udpSend(c *Conv, local, remote netip.AddrPort, data []byte) erro
 	if len(data) > 0xffff-wire.IPv4Len-wire.UDPLen {
 		return neterr.MessageSize.With("%d bytes: a UDP datagram holds %d", len(data), 0xffff-wire.IPv4Len-wire.UDPLen)
 	}
-	to, err := s.pathTo(remote.Addr())
+	to, err := s.pathFrom(local.Addr(), remote.Addr())
 	if err != nil {
 		return err
 	}
+	ip := wire.IP{Src: local.Addr(), Dst: remote.Addr(), Proto: wire.UDP, TTL: c.ttl, TOS: c.tos, Options: c.ipOptions}
+	if remote.Addr().IsMulticast() {
+		if !c.ttlSet {
+			ip.TTL = groupTTL
+		}
+		if lo := s.loopback(); lo != nil && !to.out.loopback && to.out.hears(remote.Addr()) {
+			// RFC 1112 §6.1: who is in the group hears himself.
+			if err := s.udpFrame(c, path{lo, remote.Addr(), true}, ip, local, remote, data); err != nil {
+				return err
+			}
+		}
+	}
+	return s.udpFrame(c, to, ip, local, remote, data)
+}
+
+func (s *Stack) udpFrame(c *Conv, to path, ip wire.IP, local, remote netip.AddrPort, data []byte) error {
 	f := to.out.queue.newFrame()
 	f.carry(append([]byte(nil), data...))
 	h := wire.UDPHeader{SrcPort: local.Port(), DstPort: remote.Port(), Length: uint16(wire.UDPLen + len(data))}
@@ -283,7 +303,7 @@ func (s *Stack) udpSend(c *Conv, local, remote netip.AddrPort, data []byte) erro
 		h.Put(at)
 	}
 	s.counts.UDP.OutDatagrams++
-	return s.send(f, to, &wire.IP{Src: local.Addr(), Dst: remote.Addr(), Proto: wire.UDP, TTL: c.ttl, TOS: c.tos, Options: c.ipOptions}, wire.UDPLen)
+	return s.send(f, to, &ip, wire.UDPLen)
 }
 
 // A checksumUse is what a conversation of udp does about checksums (RFC 1122
@@ -298,9 +318,18 @@ const (
 
 // udpControl are the verbs that only udp has.
 func udpControl(c *Conv, verb string, args []string) (known bool, err error) {
-	if verb != "checksum" {
-		return false, nil
+	switch verb {
+	case "addmulti":
+		return true, c.join(args)
+	case "remmulti", "delmulti":
+		return true, c.leave(args)
+	case "checksum":
+		return true, c.checksumVerb(args)
 	}
+	return false, nil
+}
+
+func (c *Conv) checksumVerb(args []string) error {
 	word := ""
 	if len(args) == 1 {
 		word = args[0]
@@ -310,13 +339,13 @@ func udpControl(c *Conv, verb string, args []string) (known bool, err error) {
 	case word == "insist":
 		c.checksum = sumInsisted
 	case !ok:
-		return true, neterr.BadArg.With("checksum %q: on, off or insist is wanted", clip(word))
+		return neterr.BadArg.With("checksum %q: on, off or insist is wanted", clip(word))
 	case on:
 		c.checksum = sumOn
 	default:
 		c.checksum = sumOff
 	}
-	return true, nil
+	return nil
 }
 
 func datagramState(c *Conv) string {

@@ -191,7 +191,7 @@ func (s *Stack) ipInput(p *packet) {
 			return
 		}
 		s.deliver(p)
-	case s.isBroadcast(dst), dst == allHosts:
+	case s.isBroadcast(dst), dst.IsMulticast() && i.hears(dst):
 		s.forwardBroadcast(p)
 		p.toGroup = true
 		s.deliver(p)
@@ -220,6 +220,10 @@ func (s *Stack) deliver(p *packet) {
 		}
 	}
 	s.counts.IP.InDelivers++
+	if p.ip.Proto == wire.IGMP {
+		s.igmpInput(p)
+		return
+	}
 	pr := s.proto(p.ip.Proto)
 	if pr == nil {
 		s.counts.IP.InUnknownProtos++

@@ -45,6 +45,11 @@ var rooms = map[string]room{
 		because: "arp is pure: it is given frames and times and says what to send, so that a test needs neither stack nor NIC",
 		pure:    true,
 	},
+	"igmp": {
+		may:     []string{"wire"},
+		because: "igmp is pure: it is told of groups and queries and says what to report",
+		pure:    true,
+	},
 	"route": {
 		may:     []string{"wire", "stack/neterr"},
 		because: "route is pure: a table from prefixes to numbers, which knows interfaces only by their number",
@@ -61,7 +66,7 @@ var rooms = map[string]room{
 		pure:    true,
 	},
 	"stack": {
-		may:     []string{"wire", "nic", "arp", "route", "stack/neterr", "stack/reasm", "stack/tcp"},
+		may:     []string{"wire", "nic", "arp", "igmp", "route", "stack/neterr", "stack/reasm", "stack/tcp"},
 		because: "the stack serves files, Go programs and tests alike, so it knows none of them",
 	},
 	"stack/dns": {
