@@ -67,6 +67,19 @@ func (s *Stack) WriteNdb(text string, more bool) error {
 	return s.told("ndb", line, err)
 }
 
+// HasIPv6 reports whether a host that has IPv6 alone could answer us: whether one of
+// our addresses is good beyond its link.
+func (s *Stack) HasIPv6() bool {
+	s.lock()
+	defer s.unlock()
+	for a := range s.own {
+		if a.Is6() && a.IsGlobalUnicast() {
+			return true
+		}
+	}
+	return false
+}
+
 // maxLookups is how many questions are asked at a time: each has a goroutine. No
 // user has more under way than he leaves to all others.
 const maxLookups = 256

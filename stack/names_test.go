@@ -5,6 +5,7 @@ package stack
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"slashnet/nic"
 	"slashnet/stack/neterr"
 	"slashnet/wire"
 )
@@ -164,4 +166,24 @@ func TestQueriesAreBounded(t *testing.T) {
 			t.Errorf("%d look-ups are left of nobody", s.lookups)
 		}
 	})
+}
+
+// The file ndb, of a host with a resolver and of one without.
+func TestNdbText(t *testing.T) {
+	s := newHost(t, Config{Names: resolver(nil)})
+	if s.HasIPv6() || s.NdbText() != "dns=10.0.0.9\n" {
+		t.Errorf("%v, %q", s.HasIPv6(), s.NdbText())
+	}
+	b := newHost(t, Config{})
+	join(t, s, "10.0.0.1/24", b, "10.0.0.2/24", nic.Options{})
+	must(t, s.Write("iproute", "add 0.0.0.0/0 10.0.0.2", new(string)))
+	if want := "ip=10.0.0.1 ipmask=/24 ipgw=10.0.0.2\ndns=10.0.0.9\n"; s.NdbText() != want {
+		t.Errorf("%q, want %q", s.NdbText(), want)
+	}
+	if err := s.Write("ndb", "dns=10.0.0.1", nil); !strings.Contains(fmt.Sprint(err), `"dns=10.0.0.1\n"`) || !strings.Contains(s.LogText(), " ndb: dns=10.0.0.1: ") {
+		t.Errorf("%v, and the log: %s", err, s.LogText())
+	}
+	if err := b.WriteNdb("dns=10.0.0.1", false); !errors.Is(err, neterr.NotSupported) || b.NdbText() != "ip=10.0.0.2 ipmask=/24\n" {
+		t.Errorf("without a resolver: %v, %q", err, b.NdbText())
+	}
 }

@@ -24,7 +24,7 @@ const boundRoot = "/net"
 // which the resolver goes by, and log, which gets the lines of the stack's log.
 func (m *maker) make(root string, config func() (dns.Config, error), log func(line string)) (s *stack.Stack, release func(), err error) {
 	names := &hostNames{root: root, hosts: m.names.hosts, config: config}
-	cfg, err := config()
+	cfg, err := names.current()
 	if err != nil {
 		return nil, nil, err
 	}

@@ -84,11 +84,18 @@ func (n *hostNames) follow() {
 
 // refresh reads the files again.
 func (n *hostNames) refresh() error {
-	cfg, err := n.config()
+	cfg, err := n.current()
 	if err != nil {
 		return err
 	}
 	return n.SetConfig(cfg)
+}
+
+// current is what the resolver is to go by now.
+func (n *hostNames) current() (dns.Config, error) {
+	cfg, err := n.config()
+	cfg.IPv6 = func() bool { return n.stack.HasIPv6() }
+	return cfg, err
 }
 
 // nameFlags are the flags about names.

@@ -22,7 +22,7 @@ type Config struct {
 	Attempts int              // how often each server is asked; 0: 3
 	Timeout  time.Duration    // how long one of them may take; 0: 2 s
 	Rotate   bool             // begin with another server each time
-	IPv6     bool             // Lookup also gives IPv6 addresses
+	IPv6     func() bool      // whether Lookup gives IPv6 addresses as well; nil: no
 	Hosts    Hosts            // names that no server is asked about
 	MinTTL   time.Duration    // what is learnt is kept that long at least
 	MaxTTL   time.Duration    // and that long at most; 0: a day
@@ -47,6 +47,9 @@ const (
 	maxAttempts = 5
 	maxTimeout  = 30 * time.Second
 )
+
+// ipv6 reports whether addresses of that family are of use now.
+func (c *Config) ipv6() bool { return c.IPv6 != nil && c.IPv6() }
 
 // settled is the config with its defaults, a copy of its own; or what is wrong
 // with it.

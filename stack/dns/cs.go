@@ -100,8 +100,14 @@ func (c *CS) translate(ctx context.Context, networks []string, host, service, re
 			answers = append(answers, c.answer(network, "", ports[i], rem))
 		}
 		for _, a := range addrs {
+			if network == "icmp" && a.Is6() || network == "icmpv6" && a.Is4() {
+				continue
+			}
 			answers = append(answers, c.answer(network, a.String(), ports[i], rem))
 		}
+	}
+	if len(answers) == 0 {
+		return nil, fmt.Errorf("can't translate address: %w", neterr.NoRecord.With("%q has no address that %s can use", clip(host), networks[0]))
 	}
 	return answers, nil
 }

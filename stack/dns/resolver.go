@@ -117,18 +117,18 @@ func (r *Resolver) Lookup(ctx context.Context, host string) ([]netip.Addr, error
 		return nil, err
 	}
 	cfg := r.config()
-	if addrs := cfg.known(name); len(addrs) > 0 {
+	if addrs := cfg.known(name, cfg.ipv6()); len(addrs) > 0 {
 		return addrs, nil
 	}
-	if addrs, err, yes := special(name, cfg.IPv6); yes {
+	if addrs, err, yes := special(name, cfg.ipv6()); yes {
 		return addrs, err
 	}
 	var addrs []netip.Addr
 	err = cfg.search(host, name, func(full string) (err error) {
-		if addrs = cfg.known(full); len(addrs) > 0 {
+		if addrs = cfg.known(full, cfg.ipv6()); len(addrs) > 0 {
 			return nil
 		}
-		addrs, err = r.addresses(ctx, full, cfg.IPv6)
+		addrs, err = r.addresses(ctx, full, cfg.ipv6())
 		return err
 	})
 	return addrs, err
@@ -189,11 +189,10 @@ func (r *Resolver) config() *Config {
 	return r.cfg
 }
 
-// known are the addresses in the ndb or the hosts file, of the families that are
-// wanted.
-func (c *Config) known(name string) []netip.Addr {
+// known are the addresses in the ndb or the hosts file.
+func (c *Config) known(name string, ipv6 bool) []netip.Addr {
 	for _, hosts := range []Hosts{c.static, c.Hosts} {
-		if addrs := slices.DeleteFunc(slices.Clone(hosts.addrs[name]), func(a netip.Addr) bool { return a.Is6() && !c.IPv6 }); len(addrs) > 0 {
+		if addrs := slices.DeleteFunc(slices.Clone(hosts.addrs[name]), func(a netip.Addr) bool { return a.Is6() && !ipv6 }); len(addrs) > 0 {
 			return addrs
 		}
 	}
@@ -213,9 +212,7 @@ func (c *Config) own(name string, kind uint16) (records []Record, err error) {
 	if kind != msg.TypeA && kind != msg.TypeAAAA {
 		return nil, nil
 	}
-	both := *c
-	both.IPv6 = true
-	addrs := both.known(name)
+	addrs := c.known(name, true)
 	if addrs == nil {
 		addrs, err, _ = special(name, true)
 	}

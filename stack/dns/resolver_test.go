@@ -66,7 +66,7 @@ func TestLookup(t *testing.T) {
 }
 
 func TestFamilies(t *testing.T) {
-	in(t, Config{IPv6: true}, func(t *testing.T, w *world) {
+	in(t, Config{IPv6: always}, func(t *testing.T, w *world) {
 		w.serve(first, records(t, zone))
 		w.found("www.example.org", "2001:db8::1 192.0.2.1 192.0.2.2")
 		w.found("v4.example.org", "192.0.2.4")
@@ -79,7 +79,7 @@ func TestFamilies(t *testing.T) {
 // TestLateFamily: the second family is waited for, but not for long; and what it
 // brings is there for who asks next.
 func TestLateFamily(t *testing.T) {
-	in(t, Config{IPv6: true}, func(t *testing.T, w *world) {
+	in(t, Config{IPv6: always}, func(t *testing.T, w *world) {
 		answer := records(t, zone)
 		server := w.serve(first, func(rw msg.ResponseWriter, q *msg.Msg) *msg.Msg {
 			if q.Question[0].Qtype == msg.TypeAAAA {
@@ -477,7 +477,7 @@ func TestRetry(t *testing.T) {
 }
 
 func TestCancel(t *testing.T) {
-	in(t, Config{IPv6: true}, func(t *testing.T, w *world) {
+	in(t, Config{IPv6: always}, func(t *testing.T, w *world) {
 		w.serve(first, silent)
 		for _, test := range []struct {
 			end  func(cancel context.CancelFunc)
