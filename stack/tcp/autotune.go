@@ -1,6 +1,10 @@
 package tcp
 
-import "time"
+import (
+	"time"
+
+	"slashnet/wire"
+)
 
 // Queues as large as their connection needs them: the window that is promised, and
 // what the user may write ahead, begin small and grow with the product of rate and
@@ -8,9 +12,13 @@ import "time"
 // arrives, loss.go fitWrites for what was acknowledged. A size that the user has
 // chosen stays as it is. No RFC says how; RFC 7323 §2 says why.
 
-// firstQueue is where both sizes begin: the second round trip of a slow start
-// does not fill it, and ten thousand of them that nobody reads are bearable.
+// firstQueue is where the receive queue begins: the second round trip of a slow
+// start does not fill it, and ten thousand of them that nobody reads are bearable.
 const firstQueue = 256 << 10
+
+// firstWrites is how much the user may write ahead at least. Less has a writer to
+// the next machine wait, and be woken on another core, at every second write.
+const firstWrites = 1 << 20
 
 // sizing is the size of the receive queue, and a measurement of a round trip.
 type sizing struct {
@@ -72,9 +80,38 @@ func (c *Conn) nextRound(now time.Duration) {
 // userTook is how many bytes the user has taken so far.
 func (c *Conn) userTook() uint64 { return c.count.bytesIn - uint64(c.recvq.unread) }
 
-// fitWrites lets the send queue grow to two windows: one in flight, one to follow.
-// It does not shrink, as what is in flight does not when a loss halves the window.
-func (c *Conn) fitWrites() { c.sendq.room = max(c.sendq.room, 2*c.cwnd) }
+// ahead is the limit of what the user may write ahead, and a measurement.
+type ahead struct {
+	room  int // bytes
+	began time.Duration
+	from  wire.Seq // una then
+	last  int      // bytes that arrived in the round trip before
+}
+
+// leastMeasure is a time in which acknowledgements that come in bunches, as the
+// scheduler has it, even out.
+const leastMeasure = time.Millisecond
+
+// fitWrites lets the send queue grow to twice what the path takes in a round
+// trip, in flight and to follow, and ahead of that while it takes more each time.
+// The congestion window is no measure: next door it grows far beyond what is in
+// flight, and a queue that does not fit in the caches costs as much as a copy. The
+// queue does not shrink, as what is in flight does not when a loss halves the window.
+func (c *Conn) fitWrites(now time.Duration) {
+	a := &c.ahead
+	took := now - a.began
+	if took < max(c.rack.minRTT, leastMeasure) {
+		return
+	}
+	if a.began > 0 {
+		arrived := int(float64(c.una-a.from) * float64(c.rack.minRTT) / float64(took))
+		if want := 2*arrived + 2*max(arrived-a.last, 0); want > a.room {
+			a.room = want
+		}
+		a.last = arrived
+	}
+	a.began, a.from = now, c.una
+}
 
 // minBuffer lets two segments of an Ethernet pass.
 const minBuffer = 4 << 10
@@ -86,7 +123,7 @@ func (c *Conn) sndBuf() int {
 	if c.user.sndBuf > 0 {
 		return bufSize(c.user.sndBuf)
 	}
-	return min(bufSize(c.cfg.SndBuf), max(firstQueue, c.sendq.room))
+	return min(bufSize(c.cfg.SndBuf), max(firstWrites, c.ahead.room))
 }
 
 // rcvBuf is the limit of the receive queue now.

@@ -23,6 +23,7 @@ type Conn struct {
 	sendq    sendq
 	recvq    recvq
 	sizing   sizing // of recvq
+	ahead    ahead  // of sendq
 	flight   flight
 	charged  int  // of Memory, as the view knows
 	squeezed bool // the window is shut for want of memory

@@ -142,7 +142,7 @@ func (c *Conn) delivered(now time.Duration, d *delivery, acked int, dup bool) {
 		c.proportional(d.bytes, acked > 0 && !lost)
 	case !over && !d.marked: // what ends recovery opens nothing; RFC 3168 §6.1.2
 		c.grow(now, acked, d)
-		c.fitWrites()
+		c.fitWrites(now)
 	}
 }
 

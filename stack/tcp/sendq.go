@@ -24,7 +24,6 @@ type sendq struct {
 	start, end wire.Seq // of the first byte kept and of the next one written
 	waste      int      // of all blocks
 	memory     int      // of all blocks, whole
-	room       int      // how many bytes would keep the network busy: autotune.go
 }
 
 // Copied writes share blocks: the first of them small, since most messages
