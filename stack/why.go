@@ -157,11 +157,12 @@ func (c *Conv) trouble(st tcp.Stats) string {
 	now := c.stack.now
 	unsent := st.QOut - st.InFlight - st.Lost - st.SACKed
 	waits := st.QOut > 0 || !st.FinAcked && st.State != tcp.Established && st.State != tcp.CloseWait
+	shut := st.ZeroWindowSince > 0 && st.QOut > 0
 	switch {
-	case st.Backoff > 0:
+	case st.Backoff > 0 && !(shut && st.LastRecv >= st.LastSend): // probes of a shut window are answered
 		return fmt.Sprintf("; retransmitting for %s, %s without an answer from the peer%s",
 			forHowLong(now-st.RetransmittingSince), many(st.Backoff, "time", "times"), c.obstacle())
-	case st.ZeroWindowSince > 0 && st.QOut > 0:
+	case shut:
 		return fmt.Sprintf("; %s for the peer to read: it has shut its window %s ago", many(st.QOut, "byte waits", "bytes wait"), forHowLong(now-st.ZeroWindowSince))
 	case st.KeepProbes > 0:
 		return fmt.Sprintf("; %s without an answer, it was last heard %s ago%s",

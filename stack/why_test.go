@@ -356,6 +356,14 @@ var situations = []struct {
 		s.pass(5 * time.Second)
 		return c
 	}},
+	{"closed before a shut window", "Finwait1 for 59s: we have closed, the peer has not acknowledged our end yet; 492560 bytes wait for the peer to read: it has shut its window 59s ago", func(s *scene) *Conv {
+		c, _ := s.up()
+		s.begin(c, OpWrite, big)
+		s.pass(time.Second)
+		command(s, c, "close")
+		s.pass(59 * time.Second)
+		return c
+	}},
 	{"closed, acknowledged", "Finwait2 for 1s: we have closed, the peer has seen it and may still send", func(s *scene) *Conv {
 		c, _ := s.up()
 		command(s, c, "shutdown wr")

@@ -30,7 +30,7 @@ echo == by name; fetch web.lab.example
 echo == dial; printf 'GET / HTTP/1.0\r\n\r\n' | slashnet dial web:80
 echo == ping; slashnet ping -c 1 web
 echo == list; exec 3<>tcp/dial/` + netns.HostAddr + `:7
-ls tcp/by-state/Established | wc -l; slashnet ls established | tail -n 1; slashnet why $(ls tcp/by-state/Established)
+ls tcp/by-state/Established | wc -l; slashnet ls established | tail -n 1; echo == why; slashnet why $(ls tcp/by-state/Established)
 echo == place; if [ -z "${SLASHNET_ROOT-}" ]; then SLASHNET_ROOT=/outside slashnet ls || true; fi
 echo == owner; stat -c %u tcp/by-state/Established/*/ctl; id -u; exec 3>&-
 echo == other box; exec 3<>tcp/dial/` + dbAddr + `:5432; echo knock >&3; cat <&3; exec 3>&-
@@ -72,7 +72,7 @@ func TestContainers(t *testing.T) {
 			said := sections(web.Output())
 			for title, want := range map[string]string{
 				"by address": kernelPage, "by name": kernelPage, "dial": kernelPage,
-				"ping": "1 sent, 1 answered\n", "list": "up with " + netns.HostAddr + "!7",
+				"ping": "1 sent, 1 answered\n", "list": "1\ntcp/", "why": "up with " + netns.HostAddr + "!7",
 				"other box": "db heard knock from " + webAddr + "\n", "stream": sum, "socket": "unreachable",
 			} {
 				if !strings.Contains(said[title], want) {
