@@ -7,7 +7,8 @@
 //	Lookup ── ndb, hosts file ── search list ── cache ── flight ── exchange ── server
 //	 cs, dns                                      │        │          │
 //	                                              │        │          └ one question to one server, UDP then TCP
-//	                                              │        └ one goroutine for all who ask the same
+//	                                              │        └ one goroutine for all who ask the same; servers are
+//	                                              │          asked one after the other, the next beside one that is slow
 //	                                              └ what was learnt, good and bad
 //
 // # Who is believed
@@ -27,7 +28,7 @@
 // What is left out on purpose: DNSSEC validation and encrypted transports (the
 // server is as trusted as the path to it); names in other scripts than ASCII
 // (write xn--...); multicast DNS; the sorting of addresses by RFC 6724, which
-// needs to know our own.
+// needs to know our own. The families alternate; who connects races the addresses.
 //
 // Reading order: config.go, resolver.go, flight.go, servers.go, exchange.go, message.go,
 // chain.go, cache.go; ndb.go, cs.go, csndb.go and query.go are the files.

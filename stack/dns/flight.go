@@ -13,7 +13,8 @@ import (
 
 const (
 	// maxFlights is how many questions a view may have on the way. Each holds a
-	// goroutine, a conversation and a buffer, 20 kB or so.
+	// goroutine, and one more with a conversation and a buffer for each server that
+	// is asked at the moment: 20 kB or so where servers answer.
 	maxFlights = 1024
 	// maxFlight is how long one may take, whatever attempts, servers and CNAMEs
 	// there are: nobody waits longer for a name.
