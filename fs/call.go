@@ -116,7 +116,7 @@ func (c *call) finish(*stack.Op) {
 	s := c.server
 	s.calls.remove(c)
 	switch c.op.Kind {
-	case stack.OpRead, stack.OpEvents:
+	case stack.OpRead, stack.OpStream:
 		c.finishRead()
 	case stack.OpWrite, stack.OpCtl:
 		c.block.Release()
@@ -183,10 +183,12 @@ func (s *Server) open(in *fuse.OpenIn) {
 	switch {
 	case err != nil:
 		s.fail(in.Unique, err)
+	case f.kind == snoop:
+		s.openSnoop(in, n, u, at)
 	case n.proto() == ipifc:
 		s.openIface(in.Unique, n, u, at)
 	case f.kind == events:
-		h := &handle{node: n, file: f, user: u, events: at.stack.Events(at.conv)}
+		h := &handle{node: n, file: f, user: u, stream: at.stack.Events(at.conv)}
 		s.add(in.Unique, h)
 	case f.kind == clone:
 		conv, err := at.stack.Clone(protos[n.proto()].num, u, detached(in))
@@ -253,10 +255,28 @@ func (s *Server) openIface(unique uint64, n node, u stack.User, at place) {
 	s.add(unique, &handle{node: n, file: f, user: u, iface: at.iface, num: at.iface.Num(), text: numberText(at.iface.Num())})
 }
 
+// openSnoop begins a capture.
+func (s *Server) openSnoop(in *fuse.OpenIn, n node, u stack.User, at place) {
+	var capture *stack.Snoop
+	var err error
+	if at.link != nil {
+		capture, err = at.link.Snoop()
+	} else {
+		capture, err = at.iface.Snoop()
+	}
+	if err != nil {
+		at.stack.Logf("fs: %s: %v", files[n.file()].path, err)
+		s.fail(in.Unique, err)
+		return
+	}
+	s.add(in.Unique, &handle{node: n, file: &files[n.file()], user: u, stream: capture})
+}
+
 // add answers an open with a handle that holds nothing.
 func (s *Server) add(unique uint64, h *handle) {
 	fh, err := s.enter(h)
 	if err != nil {
+		h.close()
 		s.fail(unique, err)
 		return
 	}
@@ -277,7 +297,7 @@ func (s *Server) readStream(in *fuse.ReadIn) {
 	case h.file.kind == answers:
 		s.dev.reply(in.Unique, fuse.OK, nil, []wire.Chunk{{B: h.textAt(in.Offset, in.Size)}})
 		return
-	case !h.isStream() && h.events == nil:
+	case !h.isStream() && h.stream == nil:
 		s.dev.reply(in.Unique, fuse.OK, nil, []wire.Chunk{{B: h.number(int(in.Size))}})
 		return
 	}
@@ -287,8 +307,8 @@ func (s *Server) readStream(in *fuse.ReadIn) {
 	}
 	c := &call{unique: in.Unique, handle: h}
 	c.op.Kind, c.op.Conv, c.op.User, c.op.Max = stack.OpRead, h.conv, h.user, int(in.Size)
-	if h.events != nil {
-		c.op.Kind, c.op.Events = stack.OpEvents, h.events
+	if h.stream != nil {
+		c.op.Kind, c.op.Stream = stack.OpStream, h.stream
 	}
 	c.op.NonBlock = in.Flags&syscall.O_NONBLOCK != 0
 	s.submit(c)
@@ -314,7 +334,7 @@ func (s *Server) writeStream(in *fuse.WriteIn, payload []byte, block *wire.Buf) 
 	case h.file.kind == query:
 		s.writeQuery(in, h, payload)
 		return
-	case h.file.kind == answers, h.events != nil: // root may open them for writing
+	case h.file.kind == answers, h.stream != nil: // root may open them for writing
 		s.fail(in.Unique, syscall.EBADF)
 		return
 	}

@@ -152,6 +152,14 @@ func (s *Server) list(dir node) []entry {
 			for _, v := range s.host.Views() {
 				list = append(list, entry{v.Name(), makeNode(v.ID(), noProto, 0, code)})
 			}
+		case code == fileSwitch:
+			for _, w := range s.host.Switches() {
+				list = append(list, entry{w.Name(), makeNode(stack.RootView, switches, w.ID(), code)})
+			}
+		case code == fileLink:
+			for _, l := range s.host.Links() {
+				list = append(list, entry{l.Name(), makeNode(stack.RootView, links, l.ID(), code)})
+			}
 		case f.varies || !f.in(dir):
 		default:
 			if n, err := s.fixed(dir, code); err == nil {

@@ -38,7 +38,7 @@ type handle struct {
 	appends bool   // ndb: opened by >>
 	entries []entry
 	iface   *stack.Iface
-	events  *stack.Events
+	stream  stack.Stream
 
 	mu      sync.Mutex
 	read    int      // control: how much of the number was read; query: of the first answer
@@ -206,8 +206,16 @@ func (s *Server) release(fh uint64) {
 	}
 	h.unpoll()
 	h.stack.CloseHandle()
+	h.close()
+}
+
+// close lets go of what the handle has.
+func (h *handle) close() {
 	if h.held {
 		h.conv.Drop()
+	}
+	if h.stream != nil {
+		h.stream.Close()
 	}
 }
 
@@ -273,7 +281,7 @@ func (h *handle) fit(chunks []wire.Chunk, max int) []wire.Chunk {
 	}
 	all := flatten(chunks)
 	letGo(chunks)
-	if h.events != nil || h.conv.KeepsRest() {
+	if h.stream != nil || h.conv.KeepsRest() {
 		h.mu.Lock()
 		h.rests = append(h.rests, all[max:])
 		h.mu.Unlock()

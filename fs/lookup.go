@@ -43,7 +43,7 @@ func (s *Server) entry(n node, out *fuse.EntryOut) error {
 	out.NodeId = uint64(n)
 	out.SetAttrTimeout(attrsLast(n))
 	switch f := &files[n.file()]; {
-	case f.kind.waits(), f.ofIface, f.ofView, f.group != nil && f.varies:
+	case f.kind.waits(), f.ofIface, f.ofView, f.ofFixture, f.group != nil && f.varies:
 		// Timeout 0: a file that waits is fresh each time, the others come and go
 		// without a notice.
 	default:
@@ -92,13 +92,17 @@ func (s *Server) fixed(parent node, code fileCode) (node, error) {
 		return treeNode(parent.view()), nil
 	case code == fileIpifc:
 		p = ipifc
+	case code == fileSwitches:
+		p = switches
+	case code == fileLinks:
+		p = links
 	case f.ofConv:
 		num = parent.conv()
 		_, listed := s.row(parent)
 		if !listed || f.row == nil && s.conv(parent) == nil {
 			return 0, neterr.NotFound
 		}
-	case f.ofIface:
+	case f.ofIface, f.ofFixture:
 		num = parent.conv()
 	}
 	n := makeNode(parent.view(), p, num, code)
@@ -125,6 +129,18 @@ func (s *Server) variable(v *stack.View, parent node, code fileCode, text string
 			return 0, false
 		}
 		return makeNode(named.ID(), noProto, 0, code), true
+	case code == fileSwitch:
+		w := s.host.Switch(text)
+		if w == nil {
+			return 0, false
+		}
+		return makeNode(stack.RootView, switches, w.ID(), code), true
+	case code == fileLink:
+		l := s.host.Link(text)
+		if l == nil {
+			return 0, false
+		}
+		return makeNode(stack.RootView, links, l.ID(), code), true
 	case code == fileConv:
 		num, ok := number(text)
 		if !ok {

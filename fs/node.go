@@ -15,7 +15,7 @@ import (
 // A node is, from the top: the view (16 bits: a number of stack.Host, which is
 // above zero and below 0xffff, so that no id is one that FUSE has given a meaning,
 // the root's but for its own), the protocol (4), the
-// conversation or interface (26), the file (7: the row of the table), and a
+// conversation, interface, switch or link (26), the file (7: the row of the table), and a
 // serial (11).
 //
 // Files that wait get a fresh serial by each look-up, hence an inode of their own
@@ -106,7 +106,7 @@ func (n node) parent() node {
 		return makeNode(stack.RootView, noProto, 0, fileViews)
 	case f.of == fileRoot:
 		return treeNode(n.view())
-	case files[f.of].ofConv, files[f.of].ofIface:
+	case files[f.of].ofConv, files[f.of].ofIface, files[f.of].ofFixture:
 		return makeNode(n.view(), n.proto(), n.conv(), f.of)
 	}
 	return makeNode(n.view(), n.proto(), 0, f.of)

@@ -62,6 +62,14 @@ func (s *Server) at(n node) (place, error) {
 		if at.iface = at.stack.Iface(n.conv()); at.iface == nil {
 			return at, syscall.ESTALE
 		}
+	case f.ofFixture && n.proto() == switches:
+		if at.sw = s.host.SwitchByID(n.conv()); at.sw == nil {
+			return at, syscall.ESTALE
+		}
+	case f.ofFixture:
+		if at.link = s.host.LinkByID(n.conv()); at.link == nil {
+			return at, syscall.ESTALE
+		}
 	}
 	return at, nil
 }

@@ -66,8 +66,8 @@ type watched interface {
 // watched is what a handle waits for; nil: it is always ready.
 func (h *handle) watched() watched {
 	switch {
-	case h.events != nil:
-		return h.events
+	case h.stream != nil:
+		return h.stream
 	case h.conv != nil && h.file.kind.waits():
 		return h.conv
 	}
@@ -86,8 +86,8 @@ func (h *handle) revents() uint32 {
 	if h.watched() == nil {
 		return readable | writable
 	}
-	if h.events != nil {
-		r := h.events.Ready()
+	if h.stream != nil {
+		r := h.stream.Ready()
 		if h.hasRest() {
 			r |= stack.ReadyIn
 		}

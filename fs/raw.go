@@ -64,7 +64,7 @@ func attrsLast(n node) time.Duration {
 	switch f := &files[n.file()]; {
 	case f.kind == dial, f.kind == accept:
 		return 0
-	case f.ofConv, f.ofIface:
+	case f.ofConv, f.ofIface, f.ofFixture:
 		return attrTimeout
 	case f.kind == text, f.kind == answers:
 		return 0
@@ -103,6 +103,11 @@ func (s *Server) attr(n node, out *fuse.Attr) error {
 			changed = info.Changed
 		case f.kind != text:
 			return syscall.ESTALE
+		}
+	}
+	if f.ofFixture {
+		if _, err := s.at(n); err != nil {
+			return err
 		}
 	}
 	switch f.kind {
@@ -211,6 +216,18 @@ func (r raw) Mkdir(_ <-chan struct{}, in *fuse.MkdirIn, text string, out *fuse.E
 			return status(err)
 		}
 		return status(r.entry(makeNode(v.ID(), noProto, 0, fileView), out))
+	case parent.file() == fileSwitches:
+		w, err := r.host.MakeSwitch(text, userOf(&in.InHeader))
+		if err != nil {
+			return status(err)
+		}
+		return status(r.entry(makeNode(stack.RootView, switches, w.ID(), fileSwitch), out))
+	case parent.file() == fileLinks:
+		l, err := r.host.MakeLink(text, userOf(&in.InHeader))
+		if err != nil {
+			return status(err)
+		}
+		return status(r.entry(makeNode(stack.RootView, links, l.ID(), fileLink), out))
 	case parent.file() != fileProto:
 		return fuse.EPERM
 	}
@@ -232,6 +249,10 @@ func (r raw) Rmdir(_ <-chan struct{}, h *fuse.InHeader, text string) fuse.Status
 		return fuse.EPERM
 	case parent.file() == fileViews:
 		return status(r.host.Rmdir(text, userOf(h)))
+	case parent.file() == fileSwitches:
+		return status(r.host.RemoveSwitch(text, userOf(h)))
+	case parent.file() == fileLinks:
+		return status(r.host.RemoveLink(text, userOf(h)))
 	case parent.file() != fileProto:
 		return fuse.EPERM
 	}

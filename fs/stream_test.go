@@ -210,14 +210,14 @@ func TestStackFiles(t *testing.T) {
 	w.ok("exec 3<>$NET/iproute; echo tag mine >&3; echo add 10.77.0.0 /16 10.9.9.2 >&3; grep 10.77 $NET/iproute | grep -q mine")
 	w.ok("cat $NET/ipifc/0/status $NET/ipifc/0/local $NET/ipifc/0/stats $NET/ipifc/stats $NET/tcp/stats $NET/udp/stats $NET/icmp/stats >/dev/null")
 	w.want("exec 3<>$NET/ipifc/clone; read n <&3; echo bind loop >&3 2>/dev/null || cat $NET/ipifc/$n/ctl", "2\n")
-	w.want("ls $NET", "arp\ncs\nctl\ndns\ndns.d\nevents\nhelp\nicmp\nipifc\niproute\nipselftab\nlog\nmetrics\nndb\nstats\ntcp\nudp\nversion\nview\n")
+	w.want("ls $NET", "arp\ncs\nctl\ndns\ndns.d\nevents\nhelp\nicmp\nipifc\niproute\nipselftab\nlink\nlog\nmetrics\nndb\nstats\nswitch\ntcp\nudp\nversion\nview\n")
 	w.ok("grep -r . $NET/help $NET/version $NET/ipifc/0/status >/dev/null; find $NET -maxdepth 2 >/dev/null; du -s $NET >/dev/null")
 }
 
 // The help is of the table, and every file that it names is there.
 func TestHelpNamesWhatThereIs(t *testing.T) {
 	w := newWorld(t)
-	n := strings.TrimSpace(w.ok("mkdir $NET/view/web; cat $NET/tcp/clone"))
+	n := strings.TrimSpace(w.ok("mkdir $NET/view/web $NET/switch/web $NET/link/web; cat $NET/tcp/clone"))
 	_, rows, _ := strings.Cut(helpText, "head -c 1, or echo rtimeout 5000 >ctl.\n")
 	count := 0
 	for line := range strings.Lines(rows) {

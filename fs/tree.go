@@ -20,6 +20,8 @@ const (
 	udp
 	icmp
 	ipifc // its conversations are the interfaces
+	switches
+	links
 )
 
 var protos = [...]struct {
@@ -30,6 +32,9 @@ var protos = [...]struct {
 	udp:   {"udp", wire.UDP},
 	icmp:  {"icmp", wire.ICMP},
 	ipifc: {name: "ipifc"},
+	// Fixtures, with numbers as conversations have.
+	switches: {name: "switch"},
+	links:    {name: "link"},
 }
 
 // A kind is how a file is served.
@@ -49,6 +54,7 @@ const (
 	query   // cs and dns: a query is written, answers are read
 	answers // of dns.d: a text, for which open asks
 	events  // lines of what happened
+	snoop   // a capture of what passes
 )
 
 // waits reports whether the loop serves files of this kind itself.
@@ -80,14 +86,15 @@ type file struct {
 	row     func(stack.Record) string // the text when only a record is left, in TIME-WAIT
 
 	// Derived by init.
-	name    string // the last element of path
-	of      fileCode
-	ofConv  bool // of a conversation, hence with its owner and mode
-	ofIface bool
-	ofView  bool // of view/NAME
-	config  bool // configures the stack: in the tree of a view it can only be read
-	kids    []fileCode
-	varies  bool // NAME, N, ADDR …
+	name      string // the last element of path
+	of        fileCode
+	ofConv    bool // of a conversation, hence with its owner and mode
+	ofIface   bool
+	ofFixture bool // of switch/NAME or link/NAME
+	ofView    bool // of view/NAME
+	config    bool // configures the stack: in the tree of a view it can only be read
+	kids      []fileCode
+	varies    bool // NAME, N, ADDR …
 }
 
 // A place is where a row is used: what its capitals stand for.
@@ -97,6 +104,8 @@ type place struct {
 	proto proto
 	conv  *stack.Conv
 	iface *stack.Iface
+	sw    *stack.Switch
+	link  *stack.Link
 
 	cancel <-chan struct{} // closed when whoever writes waits no more
 }
@@ -148,6 +157,8 @@ var files = []file{
 			return at.stack.WriteCtl(line)
 		}},
 	{path: "/view", kind: directory, owner: true, mode: 0o755, about: "networks of their own; mkdir makes one, rmdir ends it"},
+	{path: "/switch", kind: directory, owner: true, mode: 0o755, about: "switches; mkdir makes one, rmdir takes one away that nothing is plugged into"},
+	{path: "/link", kind: directory, owner: true, mode: 0o755, about: "cables with the ends a and b; mkdir and rmdir likewise"},
 	{path: "/help", kind: text, mode: 0o444, about: "this text",
 		read: func(place) string { return helpText }},
 	{path: "/version", kind: text, mode: 0o444, about: "what serves this tree",
@@ -202,7 +213,7 @@ var files = []file{
 
 	// 0755, as the root: docker run -v makes what is not there, and insists on it.
 	{path: "/view/NAME", kind: directory, mode: 0o755},
-	{path: "/view/NAME/ctl", kind: text, mode: 0o644, slow: true, about: "uplink none, uplink routed ADDR/LEN, uplink switch ADDR/LEN [GATEWAY]; limit NAME N; iproute: add …; ndb: dns=ADDR",
+	{path: "/view/NAME/ctl", kind: text, mode: 0o644, slow: true, about: "uplink none, uplink routed ADDR/LEN, uplink switch ADDR/LEN [GATEWAY]; nic SPEC [ADDR/LEN [GATEWAY]], nic SPEC off; limit NAME N; iproute: add …; ndb: dns=ADDR",
 		read:  func(at place) string { return at.view.CtlText() },
 		write: func(at place, _ *handle, line string) error { return at.view.Ctl(line) }},
 	{path: "/view/NAME/stats", kind: text, mode: 0o444, about: "its counters",
@@ -211,31 +222,54 @@ var files = []file{
 		read: func(at place) string { return at.stack.LogText() }},
 	{path: "/view/NAME/net", kind: directory, mode: 0o755, about: "its tree, to be bound on a container's /net"},
 
+	{path: "/switch/NAME", kind: directory, mode: 0o555},
+	{path: "/switch/NAME/ctl", kind: text, mode: 0o644, slow: true, about: "plug link:NAME, unplug link:NAME: joins it to another switch",
+		read:  func(at place) string { return at.sw.CtlText() },
+		write: func(at place, _ *handle, line string) error { return at.sw.Ctl(line) }},
+	{path: "/switch/NAME/ports", kind: text, mode: 0o444, slow: true, about: "who is plugged in, and what has gone into the switch and out",
+		read: func(at place) string { return at.sw.PortsText() }},
+	{path: "/switch/NAME/table", kind: text, mode: 0o444, slow: true, about: "what it has learnt: address, port, seconds since it was heard",
+		read: func(at place) string { return at.sw.TableText() }},
+	{path: "/switch/NAME/stats", kind: text, mode: 0o444, slow: true, about: "its counters",
+		read: func(at place) string { return at.sw.StatsText() }},
+	{path: "/link/NAME", kind: directory, mode: 0o555},
+	{path: "/link/NAME/ctl", kind: text, mode: 0o644, about: "impair [a|b] delay 50ms jitter 5ms loss 1% dup 1% reorder 1% corrupt 1% rate 10mbit queue 100 seed 42; impair off",
+		read:  func(at place) string { return at.link.CtlText() },
+		write: func(at place, _ *handle, line string) error { return at.link.Ctl(line) }},
+	{path: "/link/NAME/stats", kind: text, mode: 0o444, about: "who is at its ends, and what became of what they sent",
+		read: func(at place) string { return at.link.StatsText() }},
+	{path: "/link/NAME/snoop", kind: snoop, mode: 0o400, about: "what goes in, and what becomes of it, as pcapng: tcpdump -r FILE"},
+
 	{path: "/ipifc/clone", kind: clone, owner: true, mode: 0o600, about: "a new interface"},
 	{path: "/ipifc/stats", kind: text, mode: 0o444, about: "counters of IP",
 		read: func(at place) string { return at.stack.StackStatsText() }},
 	{path: "/ipifc/N", kind: directory, mode: 0o555, about: "an interface"},
-	{path: "/ipifc/N/ctl", kind: control, mode: 0o644, slow: true, about: "its number; commands: bind, unbind, add CIDR, remove CIDR, mtu N, …"},
+	{path: "/ipifc/N/ctl", kind: control, mode: 0o644, slow: true, about: "its number; commands: bind ether NIC, unbind, add CIDR, remove CIDR, mtu N, impair …; a NIC is tap:NAME, switch:NAME or link:NAME"},
 	{path: "/ipifc/N/status", kind: text, mode: 0o444, about: "device, counters, addresses",
 		read: func(at place) string { return at.iface.StatusText() }},
 	{path: "/ipifc/N/local", kind: text, mode: 0o444, about: "its addresses and who listens to them",
 		read: func(at place) string { return at.iface.LocalText() }},
 	{path: "/ipifc/N/stats", kind: text, mode: 0o444, about: "its counters",
 		read: func(at place) string { return at.iface.StatsText() }},
+	{path: "/ipifc/N/snoop", kind: snoop, mode: 0o400, about: "what passes it from now on, as pcapng: tcpdump -r FILE"},
 }
 
 // The rows that code speaks of.
 var (
-	fileRoot  = code("/")
-	fileCtl   = code("/ctl")
-	fileProto = code("/PROTO")
-	fileIpifc = code("/ipifc")
-	fileConv  = code("/PROTO/N")
-	fileNamed = code("/PROTO/NAME")
-	fileIface = code("/ipifc/N")
-	fileViews = code("/view")
-	fileView  = code("/view/NAME")
-	fileNet   = code("/view/NAME/net")
+	fileRoot     = code("/")
+	fileCtl      = code("/ctl")
+	fileProto    = code("/PROTO")
+	fileIpifc    = code("/ipifc")
+	fileConv     = code("/PROTO/N")
+	fileNamed    = code("/PROTO/NAME")
+	fileIface    = code("/ipifc/N")
+	fileViews    = code("/view")
+	fileView     = code("/view/NAME")
+	fileNet      = code("/view/NAME/net")
+	fileSwitches = code("/switch")
+	fileSwitch   = code("/switch/NAME")
+	fileLinks    = code("/link")
+	fileLink     = code("/link/NAME")
 )
 
 // code finds a row by its path; a path that is not there is a mistake in this
@@ -258,6 +292,7 @@ func init() {
 		f.ofConv = strings.HasPrefix(f.path, "/PROTO/N") // and NAME
 		f.ofIface = strings.HasPrefix(f.path, "/ipifc/N")
 		f.ofView = strings.HasPrefix(f.path, "/view/NAME")
+		f.ofFixture = strings.HasPrefix(f.path, "/switch/NAME") || strings.HasPrefix(f.path, "/link/NAME")
 		f.config = f.mode == 0o644 && !f.ofView
 		if fileCode(i) == fileRoot {
 			continue

@@ -19,7 +19,7 @@ import (
 func TestViewTree(t *testing.T) {
 	w := newWorld(t)
 	w.want(`cd $NET; ls view; mkdir view/web; ls view; ls view/web; head -n1 view/web/ctl`, "web\nctl\nlog\nnet\nstats\nuplink none\n")
-	w.want(`cd $NET; diff <(ls . tcp ipifc) <(cd view/web/net; ls . tcp ipifc) | grep '^[<>]'`, "< view\n< 1\n< clone\n")
+	w.want(`cd $NET; diff <(ls . tcp ipifc) <(cd view/web/net; ls . tcp ipifc) | grep '^[<>]'`, "< link\n< switch\n< view\n< 1\n< clone\n")
 	// Each counts from the same number.
 	w.want(`cd $NET; cat tcp/clone tcp/clone view/web/net/tcp/clone; ls tcp view/web/net/tcp | grep -c '^[0-9]'`, "0\n1\n0\n3\n")
 	id := w.host.View("web").ID()

@@ -78,6 +78,9 @@ func (c *Cable) Plug(e CableEnd, o Options) (NIC, error) {
 	return p, nil
 }
 
+// Plugged reports whether something is plugged in at an end.
+func (c *Cable) Plugged(e CableEnd) bool { return c.plugs[e].Load() != nil }
+
 // Impair changes what happens from now on to what is sent from an end.
 func (c *Cable) Impair(from CableEnd, p Impair) error { return c.channels[from].set(p) }
 

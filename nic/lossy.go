@@ -65,9 +65,6 @@ func (l *Lossy) Stats() Stats {
 	return s
 }
 
-// Offload is true: what the NIC inside cannot do is done here.
-func (l *Lossy) Offload() bool { return true }
-
 // Start begins to read.
 func (l *Lossy) Start(r Receiver) {
 	if l.receiver.set(r) {
@@ -78,10 +75,15 @@ func (l *Lossy) Start(r Receiver) {
 // Close closes the NIC inside, and drops what is on its way.
 func (l *Lossy) Close() error {
 	err := l.NIC.Close()
+	l.Leave()
+	return err
+}
+
+// Leave drops what is on its way, and leaves the NIC inside to somebody else.
+func (l *Lossy) Leave() {
 	for d := range l.ways {
 		l.ways[d].line.close()
 	}
-	return err
 }
 
 // Send impairs a frame on its way out.

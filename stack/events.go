@@ -182,13 +182,7 @@ func (r *eventRing) settle(s *Stack) {
 		return
 	}
 	r.fresh = false
-	for op := r.parked.head; op != nil; {
-		next := op.next
-		if s.try(op) {
-			s.unpark(op)
-		}
-		op = next
-	}
+	s.retry(&r.parked)
 	s.effects.notify = append(s.effects.notify, r.watches...)
 }
 
@@ -223,23 +217,30 @@ func (s *Stack) Events(c *Conv) *Events {
 
 func (e *event) of(c *Conv) bool { return e.num == c.num && e.proto == c.proto }
 
-// readEvents gives the lines that have not been read, as many as fit. One who
-// reads too slowly is told how many he has lost.
-func (s *Stack) readEvents(op *Op) (done bool) {
+// Close is for Stream.
+func (r *Events) Close() {}
+
+func (r *Events) of() *Conv { return r.conv }
+
+func (r *Events) waiting() *opList { return &r.stack.events.parked }
+
+// read gives the lines that have not been read, as many as fit. One who reads too
+// slowly is told how many he has lost.
+func (r *Events) read(op *Op) (done bool) {
 	var text []byte
 	for range eventsAtOnce {
-		line, next := op.Events.next()
+		line, next := r.next()
 		if line == "" || len(text) > 0 && len(text)+len(line) > op.Max {
 			break
 		}
-		*op.Events = next
+		*r = next
 		text = append(text, line...)
 	}
 	if len(text) > 0 {
 		op.Chunks, op.N = append(op.Chunks[:0], wire.Chunk{B: text}), len(text)
 		return true
 	}
-	return op.Events.over()
+	return r.over()
 }
 
 // over reports whether nothing more can come.

@@ -15,7 +15,7 @@ import (
 // await reads the next lines of events.
 func await(t testing.TB, r *Events) string {
 	t.Helper()
-	op := do(t, r.stack, &Op{Kind: OpEvents, Events: r, Max: 1 << 16})
+	op := do(t, r.stack, &Op{Kind: OpStream, Stream: r, Max: 1 << 16})
 	must(t, op.Err)
 	return string(bytesOf(op))
 }
@@ -24,7 +24,7 @@ func await(t testing.TB, r *Events) string {
 func all(t testing.TB, r *Events) (text string) {
 	t.Helper()
 	for {
-		op := do(t, r.stack, &Op{Kind: OpEvents, Events: r, Max: 1 << 10, NonBlock: true})
+		op := do(t, r.stack, &Op{Kind: OpStream, Stream: r, Max: 1 << 10, NonBlock: true})
 		if op.Err != nil {
 			if !errors.Is(op.Err, syscall.EAGAIN) {
 				t.Fatal(op.Err)
@@ -121,7 +121,7 @@ tcp/1 Last_ack Closed 10.0.0.2!80 10.0.0.1!1000 both ends have closed
 			}
 		}
 		// A conversation's stream ends with it.
-		r := start(b, &Op{Kind: OpEvents, Events: own, Max: 1 << 10})
+		r := start(b, &Op{Kind: OpStream, Stream: own, Max: 1 << 10})
 		peer.Drop()
 		if got := timeless(t, string(bytesOf(wait(t, r)))); got != "tcp/1 Closed - 10.0.0.2!80 10.0.0.1!1000 nothing is left to do\n" {
 			t.Errorf("at the end %q", got)
@@ -264,11 +264,11 @@ func TestEventsWait(t *testing.T) {
 		}
 		var waiting []running
 		for range 1000 {
-			waiting = append(waiting, start(s, &Op{Kind: OpEvents, Events: s.Events(nil), Max: 1 << 10}))
+			waiting = append(waiting, start(s, &Op{Kind: OpStream, Stream: s.Events(nil), Max: 1 << 10}))
 		}
 		own := s.Events(c)
 		await(t, own)
-		mine := start(s, &Op{Kind: OpEvents, Events: own, Max: 1 << 10})
+		mine := start(s, &Op{Kind: OpStream, Stream: own, Max: 1 << 10})
 		s.Cancel(waiting[0].op, syscall.EINTR)
 		if op := wait(t, waiting[0]); op.Err != syscall.EINTR {
 			t.Errorf("cancelled: %v", op.Err)
@@ -286,7 +286,7 @@ func TestEventsWait(t *testing.T) {
 		if n := counter(t, s.StackStatsText(), "operations"); n != "0" {
 			t.Errorf("%s operations wait", n)
 		}
-		last := start(s, &Op{Kind: OpEvents, Events: s.Events(nil), Max: 1 << 10})
+		last := start(s, &Op{Kind: OpStream, Stream: s.Events(nil), Max: 1 << 10})
 		go shut(s)
 		if op := wait(t, last); !errors.Is(op.Err, syscall.ESHUTDOWN) || notes != 1 {
 			t.Errorf("closing: %v, %d notices", op.Err, notes)

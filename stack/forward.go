@@ -87,5 +87,10 @@ func (s *Stack) pass(p *packet, to path) {
 		s.cut(to, &ip, whole) // with the ID and the offset that it had
 		return
 	}
+	if f.NeedsCsum {
+		// Whoever completes it, or cuts the frame up, wants the headers in one piece.
+		n := copy(f.head[len(f.Head):], f.Body[0][:min(len(f.Body[0]), wire.MaxTCPLen)])
+		f.Head, f.Body[0] = f.head[:len(f.Head)+n], f.Body[0][n:]
+	}
 	s.toNeighbour(f, to)
 }

@@ -50,8 +50,10 @@ type Host struct {
 
 	// wiring is held while uplinks change: before any other lock, and for no call
 	// that waits for a user.
-	wiring sync.Mutex
-	bridge *nic.Switch // that the root's first NIC hangs on, once a view wanted it
+	wiring   sync.Mutex
+	switches fixtures[*Switch]
+	links    fixtures[*Link]
+	bridge   *nic.Switch // that the root's first NIC hangs on, once a view wanted it
 }
 
 // A GoneFunc is told that the directory of a conversation of a view has vanished.
@@ -62,6 +64,7 @@ func NewHost(root *Stack, build Builder) *Host {
 	h := &Host{build: build, views: map[string]*View{}, last: RootView}
 	h.root = &View{host: h, id: RootView, stack: root}
 	h.numbers[RootView].Store(h.root)
+	root.plug = h.plugFor(h.root)
 	return h
 }
 
@@ -144,7 +147,7 @@ func (h *Host) mayConfigure(u User) error {
 	if u.UID == 0 || u.UID == h.root.stack.cfg.Owner.UID {
 		return nil
 	}
-	return neterr.NotOwner.With("views are for the owner of the tree and root")
+	return neterr.NotOwner.With("views, switches and links are for the owner of the tree and root")
 }
 
 // Mkdir makes a view.
@@ -166,6 +169,7 @@ func (h *Host) Mkdir(name string, u User) (*View, error) {
 		return nil, err
 	}
 	v.stack, v.release = s, release
+	s.plug = h.plugFor(v)
 	h.numbers[v.id].Store(v)
 	s.OnConvGone(h.goneOf(v))
 	if h.closing {
@@ -253,6 +257,17 @@ func (h *Host) end(v *View) {
 	})
 }
 
+// unwire takes the switches and links away, which nothing lives on any more.
+func (h *Host) unwire() {
+	for _, w := range h.switches.byName {
+		w.sw.Close()
+	}
+	for _, l := range h.links.byName {
+		l.cable.Close()
+	}
+	h.switches.byName, h.links.byName = nil, nil
+}
+
 // Close closes the root and every view politely, and gives all their peers until
 // ctx ends to agree. The root forwards for its views until they have ended.
 func (h *Host) Close(ctx context.Context) error {
@@ -278,6 +293,9 @@ func (h *Host) Close(ctx context.Context) error {
 	if err == nil {
 		h.root.stack.End()
 	}
+	h.lock()
+	h.unwire()
+	h.unlock()
 	h.wiring.Lock()
 	defer h.wiring.Unlock()
 	if h.bridge != nil {

@@ -29,6 +29,9 @@ type Iface struct {
 	cloned time.Duration
 
 	nic       nic.NIC // nil: not bound
+	spec      string  // what named the NIC in a line of control; empty: it was given to AddInterface
+	captures  *nic.Captures
+	lossy     *nic.Lossy
 	outside   nic.NIC // what leads out of the switch, if nic is a port of one
 	device    string
 	loopback  bool
@@ -89,15 +92,16 @@ func (s *Stack) newIface() (*Iface, error) {
 // AddInterface makes an interface of a NIC and begins to read it.
 func (s *Stack) AddInterface(n nic.NIC) (*Iface, error) {
 	s.lock()
+	var begin func()
 	i, err := s.newIface()
 	if err == nil {
-		i.bind(n, false)
+		begin = i.bind(n, false)
 	}
 	s.unlock()
 	if err != nil {
 		return nil, err
 	}
-	n.Start(&intake{iface: i, nic: n})
+	begin()
 	return i, nil
 }
 
@@ -105,22 +109,23 @@ func (s *Stack) AddInterface(n nic.NIC) (*Iface, error) {
 // is sent. Traffic of the stack with its own addresses goes through it.
 func (s *Stack) AddLoopback(n nic.NIC) (*Iface, error) {
 	s.lock()
+	var begin func()
 	i, err := s.newIface()
 	if err == nil {
-		i.bind(n, true)
+		begin = i.bind(n, true)
 		err = i.add(netip.MustParsePrefix("127.0.0.1/8"))
 	}
 	s.unlock()
 	if err != nil {
 		return nil, err
 	}
-	n.Start(&intake{iface: i, nic: n})
+	begin()
 	return i, nil
 }
 
-// bind joins an interface and its NIC; the caller starts the NIC after
-// unlocking.
-func (i *Iface) bind(n nic.NIC, loopback bool) {
+// bind joins an interface and its NIC; the caller calls begin, which starts the
+// NIC, after unlocking.
+func (i *Iface) bind(n nic.NIC, loopback bool) (begin func()) {
 	i.nic, i.device, i.mac, i.mtu, i.loopback = n, n.Name(), n.MAC(), n.MTU(), loopback
 	i.arpConfig = i.stack.knobs.arp
 	i.arpConfig.MAC = i.mac
@@ -128,9 +133,23 @@ func (i *Iface) bind(n nic.NIC, loopback bool) {
 		i.drops.add(dropNoNeighbour)
 		i.queue.drop(f)
 	})
-	i.queue = newQueue(i, n)
-	i.setRate()
 	i.groups = newGroups(i)
+	i.captures = nic.NewCaptures(i.String())
+	return i.wire(n)
+}
+
+// wire puts between the interface and its NIC what snoop shows and what impair
+// spoils; a cable that was bad before is again.
+func (i *Iface) wire(n nic.NIC) (begin func()) {
+	var in, out nic.Impair
+	if i.lossy != nil {
+		in, out = i.lossy.Impaired(nic.In), i.lossy.Impaired(nic.Out)
+	}
+	i.lossy, _ = nic.NewLossy(n, in, out) // what another Lossy had makes sense
+	tee := nic.NewTee(i.lossy, i.captures)
+	i.queue = newQueue(i, tee)
+	i.setRate()
+	return func() { tee.Start(&intake{iface: i, nic: n}) }
 }
 
 // unbind takes the NIC away; the caller stops it after unlocking.
@@ -147,8 +166,8 @@ func (i *Iface) unbind() *stopped {
 		i.stack.touch(c)
 	}
 	i.starved = nil
-	n := &stopped{nic: i.nic, queue: i.queue}
-	i.nic, i.outside = nil, nil
+	n := &stopped{nic: i.lossy, queue: i.queue, captures: i.captures}
+	i.nic, i.outside, i.lossy, i.spec = nil, nil, nil, ""
 	return n
 }
 
@@ -178,9 +197,10 @@ func (i *Iface) Replug(was, port nic.NIC) error {
 		s.unlock()
 		return neterr.Busy.With("%v has left %s meanwhile", i, was.Name())
 	}
-	old := i.queue
+	old, line := i.queue, i.lossy
 	s.unfile(&old.timer)
-	i.nic, i.outside, i.queue = port, was, newQueue(i, port)
+	i.nic, i.outside = port, was
+	begin := i.wire(port)
 	if len(i.starved) > 0 {
 		i.queue.starving.Store(true)
 		s.effects.flush = append(s.effects.flush, i.queue)
@@ -188,7 +208,8 @@ func (i *Iface) Replug(was, port nic.NIC) error {
 	s.unlock()
 	old.empty()
 	old.close()
-	port.Start(&intake{iface: i, nic: port})
+	line.Leave()
+	begin()
 	return nil
 }
 
@@ -218,13 +239,15 @@ func (s *Stack) Networks() []netip.Prefix {
 
 // stopped is what is to be ended, without the lock, of an interface.
 type stopped struct {
-	nic   nic.NIC
-	queue *queue
+	nic      nic.NIC
+	queue    *queue
+	captures *nic.Captures
 }
 
 func (n *stopped) stop() {
 	n.nic.Close()
 	n.queue.close()
+	n.captures.End()
 }
 
 // stop ends all that is left, for Close.

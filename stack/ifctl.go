@@ -10,7 +10,7 @@ import (
 	"slashnet/stack/neterr"
 )
 
-const ifVerbs = "bind ether tap:NAME, unbind, add ADDR/LEN, remove ADDR/LEN, mtu N, rpfilter off|loose|strict, up, down"
+const ifVerbs = "bind ether NIC, unbind, add ADDR/LEN, remove ADDR/LEN, mtu N, rpfilter off|loose|strict, impair [in|out] …|off, up, down"
 
 // Ctl carries out one line written to an interface's ctl.
 func (i *Iface) Ctl(line string) error {
@@ -34,9 +34,12 @@ func (i *Iface) Ctl(line string) error {
 	return err
 }
 
+// wayNames are the directions of an interface.
+var wayNames = [2]string{nic.In: "in", nic.Out: "out"}
+
 func (i *Iface) verb(verb string, args []string) (end *stopped, err error) {
 	if i.nic == nil {
-		return nil, neterr.NotBound.With("%v: write `bind ether tap:NAME` to its ctl first", i)
+		return nil, neterr.NotBound.With("%v: write `bind ether NIC` to its ctl first", i)
 	}
 	switch verb {
 	case "unbind":
@@ -74,6 +77,8 @@ func (i *Iface) verb(verb string, args []string) (end *stopped, err error) {
 			i.pathCheck = check
 		}
 		return nil, err
+	case "impair":
+		return nil, impair(args, wayNames, func(d int, p nic.Impair) error { return i.lossy.Set(nic.Direction(d), p) })
 	case "up", "down":
 		err := noArgs(verb, args)
 		if err == nil {
@@ -99,36 +104,38 @@ func (i *Iface) bindLine(line string, args []string) error {
 		err = neterr.NoInterface.With("%v has been taken away", i)
 	case i.nic != nil:
 		err = neterr.AlreadyBound.With("%v to %s", i, i.device)
-	case len(args) != 2 || args[0] != "ether" || s.cfg.OpenNIC == nil:
-		err = neterr.BadArg.With("%q: bind ether tap:NAME is wanted", clip(line))
+	case len(args) != 2 || args[0] != "ether":
+		err = neterr.BadArg.With("%q: bind ether %s is wanted", clip(line), nicSpecs)
 	}
 	s.told(i.String(), line, err)
 	s.unlock()
 	if err != nil {
 		return err
 	}
-	n, err := s.cfg.OpenNIC(args[1])
+	n, spec, err := s.open(args[1], i)
 	if err != nil {
 		s.Logf("%v: %s: %v", i, clip(line), err)
 		return err
 	}
-	return i.start(n)
+	return i.start(n, spec)
 }
 
 // start binds an opened NIC, unless somebody was faster.
-func (i *Iface) start(n nic.NIC) error {
+func (i *Iface) start(n nic.NIC, spec string) error {
 	s := i.stack
 	s.lock()
 	late := i.nic != nil || s.closing || s.ifaces[i.num] != i
+	var begin func()
 	if !late {
-		i.bind(n, false)
+		begin = i.bind(n, false)
+		i.spec = spec
 	}
 	s.unlock()
 	if late {
 		n.Close()
 		return neterr.AlreadyBound.With("%v", i)
 	}
-	n.Start(&intake{iface: i, nic: n})
+	begin()
 	return nil
 }
 
@@ -191,6 +198,11 @@ func (i *Iface) StatsText() string {
 	}
 	if i.nic != nil {
 		fmt.Fprintf(&b, "arp: %+v\n", i.arp.Stats())
+		for d, name := range wayNames {
+			row("impair "+name, i.lossy.Impaired(nic.Direction(d)))
+			mischief(&b, name, i.lossy.Mischief(nic.Direction(d)))
+		}
+		row("snoop missed", i.captures.Missed())
 	}
 	return b.String()
 }

@@ -48,7 +48,7 @@ func TestMetrics(t *testing.T) {
 	listen(t, l)
 	reader := start(b, &Op{Kind: OpRead, Conv: clone(t, b, wire.TCP), Max: 1})
 	wait(t, reader)
-	start(b, &Op{Kind: OpEvents, Events: b.Events(nil), Max: 1})
+	start(b, &Op{Kind: OpStream, Stream: b.Events(nil), Max: 1})
 
 	text := b.MetricsText() + ProcessMetrics()
 	parser := expfmt.NewTextParser(model.LegacyValidation)

@@ -25,7 +25,7 @@ const (
 	OpAccept                   // the next call of the listener of Proto at Addr, made if need be
 	OpCS                       // the answers to Data, a query of the file cs
 	OpDNS                      // the same of the file dns
-	OpEvents                   // lines of Events
+	OpStream                   // what there is of Stream
 	opQuiet                    // the last connection to end
 )
 
@@ -36,11 +36,11 @@ type Op struct {
 	Conv     *Conv         // OpRead, OpWrite, OpCtl, OpListen
 	Proto    wire.Proto    // OpDial, OpAccept
 	Addr     string        // OpDial, OpAccept
-	Events   *Events       // OpEvents
+	Stream   Stream        // OpStream
 	User     User          // who asks
 	Detached bool          // OpListen: the call lives without handles
 	NonBlock bool          // answer at once, neterr.TryAgain where it would wait; see connectVerb, and try for OpCS
-	Max      int           // OpRead, OpEvents: most bytes wanted
+	Max      int           // OpRead, OpStream: most bytes wanted
 	Data     []byte        // OpWrite, OpCtl, OpCS, OpDNS
 	Buf      *wire.Buf     // OpWrite: the block that Data lies in, which may be held
 	Deadline time.Duration // when to give up, on the stack's clock; 0: never
@@ -51,7 +51,7 @@ type Op struct {
 
 	N       int          // OpWrite, OpCtl, OpCS, OpDNS: bytes accepted
 	Err     error        // a neterr error
-	Chunks  []wire.Chunk // OpRead, OpEvents: the bytes, one hold on each block is the receiver's; none and no error: end of file
+	Chunks  []wire.Chunk // OpRead, OpStream: the bytes, one hold on each block is the receiver's; none and no error: end of file
 	Call    *Conv        // OpListen, OpDial, OpAccept: the conversation, held once
 	Answers []string     // OpCS, OpDNS: lines without their newlines
 
@@ -185,8 +185,8 @@ func (s *Stack) begin(op *Op) bool {
 		return s.beginAccept(op)
 	case OpCS, OpDNS:
 		return s.beginQuery(op)
-	case OpEvents:
-		op.Conv = op.Events.conv
+	case OpStream:
+		op.Conv = op.Stream.of()
 	}
 	return true
 }
@@ -231,8 +231,8 @@ func (s *Stack) try(op *Op) (done bool) {
 		done, err = s.tryDial(op)
 	case OpCS, OpDNS:
 		return false // NonBlock or not: the resolver's own time limit is short
-	case OpEvents:
-		done = s.readEvents(op)
+	case OpStream:
+		done = op.Stream.read(op)
 	}
 	if !done && op.NonBlock {
 		done, err = true, neterr.TryAgain
@@ -262,7 +262,7 @@ func (s *Stack) park(op *Op) {
 	case op.query != nil:
 		s.queries.push(op)
 	case op.Conv == nil:
-		s.events.parked.push(op)
+		op.Stream.waiting().push(op)
 	default:
 		op.Conv.parked.push(op)
 	}
@@ -292,8 +292,14 @@ func (op *Op) tick() {
 
 // answerAll ends every parked operation.
 func (s *Stack) answerAll(err error) {
-	for op := s.events.parked.head; op != nil; op = s.events.parked.head {
-		s.cancel(op, err)
+	streams := []*opList{&s.events.parked}
+	for _, r := range s.snoops {
+		streams = append(streams, &r.parked)
+	}
+	for _, list := range streams {
+		for op := list.head; op != nil; op = list.head {
+			s.cancel(op, err)
+		}
 	}
 	for _, pr := range s.protos {
 		for _, c := range pr.all() {

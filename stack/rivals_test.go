@@ -89,7 +89,7 @@ func TestRivals(t *testing.T) {
 				if op := do(t, a, &Op{Kind: OpRead, Conv: c, Max: 9}); op.N != 5 {
 					t.Errorf("read %d bytes, %v", op.N, op.Err)
 				}
-				text := do(t, a, &Op{Kind: OpEvents, Events: events, Max: 1 << 16}).Chunks[0].B
+				text := do(t, a, &Op{Kind: OpStream, Stream: events, Max: 1 << 16}).Chunks[0].B
 				if n := strings.Count(string(text), " Syn_sent "); n != 2 || strings.Contains(string(text), "tcp/1 ") {
 					t.Errorf("the events:\n%s", text)
 				}

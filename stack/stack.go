@@ -71,6 +71,8 @@ type Stack struct {
 	usage      usage
 	log        logRing
 	events     eventRing
+	snoops     []*Snoop
+	plug       plugFunc // into the switches and links of the Host; nil: there is none
 	counts     Counters
 	ctx        context.Context // of the look-ups; cancelled by Close
 	endLookups context.CancelFunc

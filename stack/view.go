@@ -49,7 +49,7 @@ func (v *View) shut(ctx context.Context) {
 // viewLimits are the knobs that the verb limit sets.
 var viewLimits = []string{"conversations", "detached", "operations", "handles", "memory", "rate.in", "rate.out"}
 
-const viewUsage = "uplink none|routed ADDR/LEN|switch ADDR/LEN [GATEWAY], limit NAME N, or PATH: MESSAGE is wanted"
+const viewUsage = "uplink none|routed ADDR/LEN|switch ADDR/LEN [GATEWAY], nic SPEC [ADDR/LEN [GATEWAY]], nic SPEC off, limit NAME N, or PATH: MESSAGE is wanted"
 
 // Ctl carries out one line written to view/NAME/ctl.
 func (v *View) Ctl(line string) error {
@@ -86,6 +86,13 @@ func (v *View) ctl(line string) error {
 			return err
 		}
 		return v.stack.WriteCtl("limit.rate.out " + w[2])
+	case w[0] == "nic" && len(w) > 1:
+		v.host.wiring.Lock()
+		defer v.host.wiring.Unlock()
+		if v.ended {
+			return neterr.ShuttingDown
+		}
+		return v.nic(w[1:])
 	case w[0] == "limit" && len(w) == 3:
 		for _, name := range viewLimits {
 			if w[1] == name {
@@ -112,5 +119,6 @@ func (v *View) CtlText() string {
 			b.WriteString("limit " + limit)
 		}
 	}
+	b.WriteString(v.wiringText())
 	return b.String()
 }

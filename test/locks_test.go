@@ -23,7 +23,7 @@ import (
 )
 
 // guarded are the types whose state the lock of a Stack or of a Host protects.
-var guarded = []string{"Stack", "Conv", "Host", "View", "Iface", "Events"}
+var guarded = []string{"Stack", "Conv", "Host", "View", "Iface", "Events", "Snoop", "Switch", "Link"}
 
 // lockFree are exported methods that take no lock though they touch fields or
 // call unexported methods, each with its reason. One that only calls other
@@ -40,6 +40,11 @@ var lockFree = map[string]string{
 	"View.Ctl":     "it takes Host.wiring, where uplinks change, and leaves the locks to whom it calls",
 	"Iface.String": "it is made of the number",
 	"Stack.Write":  "it only chooses who is to take it",
+	"Switch.ID":    "a switch's number never changes",
+	"Switch.Name":  "a switch's name never changes",
+	"Link.ID":      "a link's number never changes",
+	"Link.Name":    "a link's name never changes",
+	"Link.Snoop":   "a link never gets another cable",
 	// The Go API waits, so it is a user of Submit and Cancel as fs is.
 	"Stack.DialContext": "it submits an Op; Config and the protocols never change",
 }
@@ -48,22 +53,29 @@ var lockFree = map[string]string{
 // they begin a piece of work rather than being a part of one. A function
 // literal that is given to go or to time.AfterFunc needs no row.
 var entries = map[string]string{
-	"Iface.resume":   "whoever flushes calls it after unlocking, and it goes in again",
-	"Iface.rest":     "whoever flushes calls it after unlocking, and it goes in again",
-	"Stack.heard":    "the end of a look-up, on its own goroutine",
-	"Iface.bindLine": "a NIC is opened by system calls, so Ctl calls it before it takes the lock",
-	"Stack.stop":     "Close calls it after it has waited, without the lock",
-	"intake.Receive": "a NIC calls it, on its own goroutine",
-	"Iface.start":    "the second half of bindLine, after those system calls",
-	"View.shut":      "end gives it a goroutine of its own",
-	"View.ctl":       wiring,
-	"View.connected": wiring,
-	"View.unplug":    wiring,
-	"View.route":     wiring,
-	"View.bridge":    wiring,
-	"View.address":   wiring,
-	"Host.theBridge": wiring,
-	"Host.firstNIC":  wiring,
+	"Iface.resume":      "whoever flushes calls it after unlocking, and it goes in again",
+	"Iface.rest":        "whoever flushes calls it after unlocking, and it goes in again",
+	"Stack.heard":       "the end of a look-up, on its own goroutine",
+	"Iface.bindLine":    "a NIC is opened by system calls, so Ctl calls it before it takes the lock",
+	"Stack.stop":        "Close calls it after it has waited, without the lock",
+	"intake.Receive":    "a NIC calls it, on its own goroutine",
+	"Iface.start":       "the second half of bindLine, after those system calls",
+	"View.shut":         "end gives it a goroutine of its own",
+	"View.ctl":          wiring,
+	"View.connected":    wiring,
+	"View.unplug":       wiring,
+	"View.route":        wiring,
+	"View.bridge":       wiring,
+	"View.address":      wiring,
+	"View.nic":          wiring,
+	"View.bound":        wiring,
+	"View.nicLine":      wiring,
+	"View.wiringText":   "CtlText asks the stack for its parts, without a lock",
+	"Host.plugFor":      "an interface that is being bound calls what it returns, before it takes its stack's lock",
+	"snoopWriter.Write": "the goroutine of a capture calls it",
+	"snoopWriter.Close": "the same at its end",
+	"Host.theBridge":    wiring,
+	"Host.firstNIC":     wiring,
 }
 
 // Two stacks are joined by the exported methods of both, so no lock is held

@@ -1,7 +1,7 @@
 package main
 
 // What up writes into the tree before anybody sees it: the default route, knobs,
-// and the boot script. It is the ctl language, given to the stack directly: the
+// and the boot script. It is the ctl language, given to the host directly: the
 // daemon never opens a file of its own mount.
 
 import (
@@ -20,13 +20,13 @@ const maxBoot = 1 << 20
 // A writer is one who writes into files of the tree: the tag that he gives to
 // iproute marks the routes that he adds after it.
 type writer struct {
-	stack *stack.Stack
-	tag   string
+	host *stack.Host
+	tag  string
 }
 
 // configure applies the flags --gateway, --set and --boot.
-func configure(s *stack.Stack, gateway string, set []string, boot string) error {
-	w := &writer{stack: s}
+func configure(h *stack.Host, gateway string, set []string, boot string) error {
+	w := &writer{host: h}
 	if gateway != "" {
 		if err := w.write("iproute", "add 0.0.0.0/0 "+gateway); err != nil {
 			return fmt.Errorf("--gateway %s: %w", gateway, err)
@@ -67,4 +67,4 @@ func configure(s *stack.Stack, gateway string, set []string, boot string) error 
 }
 
 // write does what writing a message to a file of the tree does.
-func (w *writer) write(path, message string) error { return w.stack.Write(path, message, &w.tag) }
+func (w *writer) write(path, message string) error { return w.host.Write(path, message, &w.tag) }

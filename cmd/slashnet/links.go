@@ -3,10 +3,12 @@ package main
 // The NICs that up gives to the stack, from its flags.
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"strings"
+	"syscall"
 
 	"slashnet/nic"
 	"slashnet/stack"
@@ -23,7 +25,7 @@ type links struct {
 
 // A plan is what the flags ask for, checked before anything is made.
 type plan struct {
-	taps  []string // their names
+	nics  []string // as tap:NAME
 	addrs []netip.Prefix
 	host  netip.Prefix // the zero one: none
 	mac   wire.MAC     // zero: random
@@ -34,15 +36,14 @@ type plan struct {
 func (l *links) parse() (*plan, error) {
 	p := &plan{mtu: l.mtu}
 	for _, spec := range l.nics {
-		name, ok := strings.CutPrefix(spec, "tap:")
-		switch {
-		case ok && name != "":
-			p.taps = append(p.taps, name)
+		switch kind, name, _ := strings.Cut(spec, ":"); {
+		case name != "" && (kind == "tap" || kind == "switch" || kind == "link"):
+			p.nics = append(p.nics, spec)
 		case spec != "none":
-			return nil, usageError(fmt.Sprintf("--nic %q: want tap:NAME, such as tap:slash0, or none", spec))
+			return nil, usageError(fmt.Sprintf("--nic %q: want tap:NAME, such as tap:slash0, switch:NAME, link:NAME or none", spec))
 		}
 	}
-	if len(p.taps) > 0 {
+	if len(p.nics) > 0 {
 		for _, text := range l.addrs {
 			addr, err := netip.ParsePrefix(text)
 			if err != nil {
@@ -72,22 +73,10 @@ func (l *links) parse() (*plan, error) {
 
 // attach opens the NICs, gives them to the stack, and configures both ends of
 // the first. The stack closes them.
-func (p *plan) attach(s *stack.Stack) error {
-	for n, name := range p.taps {
-		o, host := nic.Options{Name: name, MTU: p.mtu}, netip.Prefix{}
-		if n == 0 {
-			o.MAC, host = p.mac, p.host
-		}
-		tap, err := nic.OpenTAP(o)
+func (p *plan) attach(h *stack.Host) error {
+	for n, spec := range p.nics {
+		ifc, err := p.add(h, spec, n == 0)
 		if err != nil {
-			return err
-		}
-		ifc, err := s.AddInterface(tap)
-		if err != nil {
-			tap.Close()
-			return err
-		}
-		if err := tap.ConfigureHost(host); err != nil {
 			return err
 		}
 		if n > 0 {
@@ -102,11 +91,55 @@ func (p *plan) attach(s *stack.Stack) error {
 	return nil
 }
 
+// add makes an interface of a NIC. The first TAP has more flags.
+func (p *plan) add(h *stack.Host, spec string, first bool) (*stack.Iface, error) {
+	name, ok := strings.CutPrefix(spec, "tap:")
+	if !ok {
+		return p.plug(h, spec)
+	}
+	o, host := nic.Options{Name: name, MTU: p.mtu}, netip.Prefix{}
+	if first {
+		o.MAC, host = p.mac, p.host
+	}
+	tap, err := nic.OpenTAP(o)
+	if err != nil {
+		return nil, err
+	}
+	ifc, err := h.Root().AddInterface(tap)
+	if err != nil {
+		tap.Close()
+		return nil, err
+	}
+	return ifc, tap.ConfigureHost(host)
+}
+
+// plug makes an interface that is plugged into a switch or a link, which is made if
+// it is not there.
+func (p *plan) plug(h *stack.Host, spec string) (*stack.Iface, error) {
+	kind, name, _ := strings.Cut(spec, ":")
+	name, _, _ = strings.Cut(name, "/") // the end of a link
+	err := h.Write("mkdir", kind+"/"+name, nil)
+	if err != nil && !errors.Is(err, syscall.EEXIST) {
+		return nil, fmt.Errorf("--nic %s: %w", spec, err)
+	}
+	ifc, err := h.Root().CloneIface()
+	if err != nil {
+		return nil, err
+	}
+	if err := ifc.Ctl("bind ether " + spec); err != nil {
+		return nil, fmt.Errorf("--nic %s: %w", spec, err)
+	}
+	return ifc, nil
+}
+
+// onTAP reports whether the first NIC is one, with the kernel at the other end.
+func (p *plan) onTAP() bool { return len(p.nics) > 0 && strings.HasPrefix(p.nics[0], "tap:") }
+
 // gateway is the default route's next hop: the one asked for, else the kernel's
 // end of the cable, else none.
 func (p *plan) gateway(asked string) string {
 	switch {
-	case asked == "none" || asked == "" && (len(p.taps) == 0 || !p.host.IsValid()):
+	case asked == "none" || asked == "" && (!p.onTAP() || !p.host.IsValid()):
 		return ""
 	case asked == "":
 		return p.host.Addr().String()

@@ -52,7 +52,7 @@ or SIGTERM close the connections politely, unmount and end it.
 `,
 	flags: func(flags *pflag.FlagSet) {
 		f := &upFlags
-		flags.StringArrayVar(&f.links.nics, "nic", []string{"tap:slash0"}, "tap:NAME, or none; repeatable")
+		flags.StringArrayVar(&f.links.nics, "nic", []string{"tap:slash0"}, "tap:NAME, switch:NAME, link:NAME (which make what they name), or none; repeatable")
 		flags.StringArrayVar(&f.links.addrs, "addr", []string{"10.114.0.2/24"}, "address of the first interface; repeatable")
 		flags.StringVar(&f.gateway, "gateway", "", "default route; none for no such route (default: the host's end of the TAP)")
 		flags.StringVar(&f.links.host, "host-addr", "10.114.0.1/24", "address of the kernel's end of the TAP, or none")
@@ -60,7 +60,7 @@ or SIGTERM close the connections politely, unmount and end it.
 		flags.IntVar(&f.links.mtu, "mtu", 1500, "largest IP datagram on the cable, 100 to 65521")
 		flags.StringArrayVar(&f.names.servers, "dns", nil, "name server, ADDR or ADDR:PORT; repeatable (default: those of /etc/resolv.conf)")
 		flags.StringArrayVar(&f.names.search, "search", nil, "domain tried behind a short name; repeatable (default: those of /etc/resolv.conf)")
-		flags.StringVar(&f.boot, "boot", "", "file of lines \"path: message\", written at the start, such as \"ctl: ip.ttl 64\"")
+		flags.StringVar(&f.boot, "boot", "", "file of lines \"path: message\", written at the start, such as \"ctl: ip.ttl 64\" or \"mkdir: link/wire\"")
 		flags.StringVar(&f.names.hosts, "hosts", hostsFile, "names that no server is asked for, as in /etc/hosts, or none; views do not have them")
 		flags.StringArrayVar(&f.set, "set", nil, "NAME=VALUE: a knob of the file ctl; repeatable")
 		flags.BoolVar(&f.allowOther, "allow-other", os.Getuid() == 0, "let other users see the tree")
@@ -126,10 +126,10 @@ func serveTree(arg string) error {
 		host.Close(ctx)
 	}
 	defer part()
-	if err := plan.attach(s); err != nil {
+	if err := plan.attach(host); err != nil {
 		return err
 	}
-	if err := configure(s, plan.gateway(f.gateway), f.set, f.boot); err != nil {
+	if err := configure(host, plan.gateway(f.gateway), f.set, f.boot); err != nil {
 		return err
 	}
 	server, err := fs.Mount(place.path, host, fs.Options{AllowOther: f.allowOther, Owner: owner, Mode: mode, Log: func(line string) { log.Warn().Msg(line) }})
