@@ -92,8 +92,8 @@ func TestEventsInAShell(t *testing.T) {
 	own := w.background(fmt.Sprintf("cut -d' ' -f2- <$NET/tcp/%s/events", n))
 	w.waiting(2)
 	w.ok("rmdir $NET/tcp/" + n)
-	want := fmt.Sprintf("tcp/%[1]s - Closed ::!0 ::!0 made\ntcp/%[1]s Closed Listen 0.0.0.0!7777 ::!0 announce\n"+
-		"tcp/%[1]s Listen Closed 0.0.0.0!7777 ::!0 connection hung up\ntcp/%[1]s Closed - 0.0.0.0!7777 ::!0 nothing is left to do\n", n)
+	want := fmt.Sprintf("tcp/%[1]s - Closed ::!0 ::!0 made\ntcp/%[1]s Closed Listen ::!7777 ::!0 announce\n"+
+		"tcp/%[1]s Listen Closed ::!7777 ::!0 connection hung up\ntcp/%[1]s Closed - ::!7777 ::!0 nothing is left to do\n", n)
 	if r := own.end(); r.out != want || r.code != 0 {
 		t.Errorf("%+v\nwant %s", r, want)
 	}

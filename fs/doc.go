@@ -3,7 +3,8 @@
 //
 // # The tree
 //
-//	tcp/ udp/ icmp/   conversations, by protocol
+//	tcp/ udp/ icmp/ icmpv6/
+//	                  conversations, by protocol
 //	ipifc/            interfaces
 //	arp iproute ipselftab log events stats metrics ctl help version
 //	cs dns            names: a query is written, each read gives an answer

@@ -63,7 +63,7 @@ func makeHelp() string {
 // protoWord stands for PROTO in help: all protocols once, then the first.
 func protoWord(f *file) string {
 	if f.path == "/PROTO" {
-		return "tcp/ udp/ icmp"
+		return "tcp/ udp/ icmp/ icmpv6"
 	}
 	return protos[tcp].name
 }

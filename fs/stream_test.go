@@ -210,7 +210,7 @@ func TestStackFiles(t *testing.T) {
 	w.ok("exec 3<>$NET/iproute; echo tag mine >&3; echo add 10.77.0.0 /16 10.9.9.2 >&3; grep 10.77 $NET/iproute | grep -q mine")
 	w.ok("cat $NET/ipifc/0/status $NET/ipifc/0/local $NET/ipifc/0/stats $NET/ipifc/stats $NET/tcp/stats $NET/udp/stats $NET/icmp/stats >/dev/null")
 	w.want("exec 3<>$NET/ipifc/clone; read n <&3; echo bind loop >&3 2>/dev/null || cat $NET/ipifc/$n/ctl", "2\n")
-	w.want("ls $NET", "arp\ncs\nctl\ndns\ndns.d\nevents\nhelp\nicmp\nipifc\niproute\nipselftab\nlink\nlog\nmetrics\nndb\nstats\nswitch\ntcp\nudp\nversion\nview\n")
+	w.want("ls $NET", "arp\ncs\nctl\ndns\ndns.d\nevents\nhelp\nicmp\nicmpv6\nipifc\niproute\nipselftab\nlink\nlog\nmetrics\nndb\nstats\nswitch\ntcp\nudp\nversion\nview\n")
 	w.ok("grep -r . $NET/help $NET/version $NET/ipifc/0/status >/dev/null; find $NET -maxdepth 2 >/dev/null; du -s $NET >/dev/null")
 }
 

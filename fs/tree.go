@@ -19,6 +19,7 @@ const (
 	tcp
 	udp
 	icmp
+	icmpv6
 	ipifc // its conversations are the interfaces
 	switches
 	links
@@ -28,10 +29,11 @@ var protos = [...]struct {
 	name string
 	num  wire.Proto
 }{
-	tcp:   {"tcp", wire.TCP},
-	udp:   {"udp", wire.UDP},
-	icmp:  {"icmp", wire.ICMP},
-	ipifc: {name: "ipifc"},
+	tcp:    {"tcp", wire.TCP},
+	udp:    {"udp", wire.UDP},
+	icmp:   {"icmp", wire.ICMP},
+	icmpv6: {"icmpv6", wire.ICMPv6},
+	ipifc:  {name: "ipifc"},
 	// Fixtures, with numbers as conversations have.
 	switches: {name: "switch"},
 	links:    {name: "link"},
@@ -66,7 +68,7 @@ type fileCode uint8
 // A file is a row: all that there is to say about a file of the tree.
 type file struct {
 	// path is where it is. Words in capitals stand for what varies: PROTO is tcp,
-	// udp or icmp, N a number, NAME and ADDR what they say.
+	// udp, icmp or icmpv6, N a number, NAME and ADDR what they say.
 	path  string
 	kind  kind
 	mode  uint32
@@ -174,7 +176,7 @@ var files = []file{
 	{path: "/PROTO/by-state", kind: directory, mode: 0o555, about: "links to the conversations, by their state", group: byState},
 	{path: "/PROTO/by-local", kind: directory, mode: 0o555, about: "… by local address", group: byLocal},
 	{path: "/PROTO/by-remote", kind: directory, mode: 0o555, about: "… by remote address", group: byRemote},
-	{path: "/PROTO/dial", kind: directory, mode: 0o555, about: "opening dial/HOST:PORT connects and is the stream; cat icmp/dial/HOST pings"},
+	{path: "/PROTO/dial", kind: directory, mode: 0o555, about: "opening dial/HOST:PORT connects and is the stream; cat icmp/dial/HOST pings, icmpv6 by IPv6"},
 	{path: "/PROTO/accept", kind: directory, mode: 0o555, only: callers, about: "opening accept/PORT waits for a call and is its stream"},
 	{path: "/PROTO/N", kind: directory, mode: 0o555, about: "a conversation"},
 	{path: "/PROTO/NAME", kind: directory, mode: 0o555},

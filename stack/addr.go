@@ -77,8 +77,8 @@ const maxHost = 253
 // parseHost reads an address; that of a name is not valid, and no error.
 func parseHost(host string) (netip.Addr, error) {
 	if a, err := netip.ParseAddr(host); err == nil {
-		if a = a.Unmap(); !a.Is4() {
-			return a, neterr.BadAddress.With("%q: this stack speaks IPv4 only", host)
+		if a = a.Unmap(); a.Zone() != "" && !a.IsLinkLocalUnicast() && !a.IsMulticast() {
+			return a, neterr.BadAddress.With("%q: only addresses of a link have an interface behind a %%", host)
 		}
 		return a, nil
 	}
@@ -87,7 +87,7 @@ func parseHost(host string) (netip.Addr, error) {
 	}
 	// What looks like a number is a misspelt address, not a name.
 	if strings.Trim(host, "0123456789.") == "" || strings.Contains(host, ":") {
-		return netip.Addr{}, neterr.BadAddress.With("%q: four numbers of 0-255 are wanted, as in 10.0.0.1", clip(host))
+		return netip.Addr{}, neterr.BadAddress.With("%q: an address is wanted, as 10.0.0.1 or 2001:db8::1", clip(host))
 	}
 	if len(host) > maxHost || strings.ContainsFunc(host, func(r rune) bool { return r <= ' ' || r == 0x7f || r == 0xfffd || r == '/' }) {
 		return netip.Addr{}, neterr.BadAddress.With("%q is neither an address nor the name of a host", clip(host))
@@ -121,7 +121,7 @@ func parseDestination(proto wire.Proto, text string) (d destination, err error) 
 	if p, ok := strings.CutSuffix(port, "!r"); ok {
 		port, d.reserved = p, true
 	}
-	if !both && proto == wire.ICMP {
+	if !both && isICMP(proto) {
 		port = "0"
 	} else if !both {
 		return d, neterr.Malformed.With("%q: HOST:PORT is wanted", clip(text))
@@ -129,7 +129,7 @@ func parseDestination(proto wire.Proto, text string) (d destination, err error) 
 	if d.port, err = parsePort(proto, port); err != nil {
 		return d, err
 	}
-	if d.port == 0 && proto != wire.ICMP {
+	if d.port == 0 && !isICMP(proto) {
 		return d, neterr.BadPort.With("%q: ports are 1-65535", clip(text))
 	}
 	d.host = host
@@ -139,7 +139,8 @@ func parseDestination(proto wire.Proto, text string) (d destination, err error) 
 	return d, err
 }
 
-// parseLocal reads our own end: port, :port, *!port, addr!port.
+// parseLocal reads our own end: port, :port, *!port, addr!port. The first three are
+// of both families, as [::]!port is; 0.0.0.0!port is of IPv4 alone.
 func (s *Stack) parseLocal(proto wire.Proto, text string) (netip.AddrPort, error) {
 	host, port, both := split(text)
 	if !both {
@@ -154,12 +155,13 @@ func (s *Stack) parseLocal(proto wire.Proto, text string) (netip.AddrPort, error
 		return netip.AddrPort{}, err
 	}
 	if host == "*" {
-		return netip.AddrPortFrom(netip.IPv4Unspecified(), n), nil
+		return netip.AddrPortFrom(netip.IPv6Unspecified(), n), nil
 	}
 	a, err := parseHost(host)
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
+	a = s.named(a)
 	if !a.IsValid() {
 		return netip.AddrPort{}, neterr.NotLocal.With("%q: an address of ours or * is wanted, not a name", host)
 	}
@@ -174,7 +176,7 @@ func (s *Stack) ownText() string {
 	var all []string
 	for _, n := range s.ifnums() {
 		for _, a := range s.ifaces[n].addrs {
-			all = append(all, a.prefix.Addr().String())
+			all = append(all, s.ifaces[n].scoped(a.prefix.Addr()).String())
 		}
 	}
 	if len(all) == 0 {
@@ -184,7 +186,7 @@ func (s *Stack) ownText() string {
 }
 
 // parsePrefix reads an address with its subnet as ADDR/LEN, ADDR MASK or ADDR
-// /LEN; alone it is the class mask's, as on Plan 9.
+// /LEN; alone it has the mask of defaultBits.
 func parsePrefix(words []string) (p netip.Prefix, rest []string, err error) {
 	if len(words) == 0 {
 		return p, nil, neterr.BadArg.With("an address is wanted, as in 10.0.0.2/24")
@@ -195,36 +197,44 @@ func parsePrefix(words []string) (p netip.Prefix, rest []string, err error) {
 	}
 	addr, mask, given := strings.Cut(word, "/")
 	a, err := netip.ParseAddr(addr)
-	if err != nil || !a.Unmap().Is4() {
-		return p, nil, neterr.BadAddress.With("%q: an IPv4 address is wanted, as in 10.0.0.2/24", clip(addr))
+	if a = a.Unmap(); err != nil || a.Zone() != "" {
+		return p, nil, neterr.BadAddress.With("%q: an address is wanted, as in 10.0.0.2/24 or 2001:db8::2/64", clip(addr))
 	}
-	a = a.Unmap()
-	bits, ok := classBits(a), true
+	bits, ok := defaultBits(a), true
 	if given {
-		bits, ok = maskBits(mask)
+		bits, ok = maskBits(a, mask)
 	}
 	if !ok {
-		return p, nil, neterr.BadAddress.With("%q as a mask: /0 to /32, or as in 255.255.255.0", clip(mask))
+		return p, nil, neterr.BadAddress.With("%q as a mask: /0 to /%d, or as in 255.255.255.0", clip(mask), a.BitLen())
 	}
 	return netip.PrefixFrom(a, bits), words, nil
 }
 
-// maskBits reads a prefix length, of IPv4 or as Plan 9 prints it of 128 bits, or
+// maskBits reads a prefix length, of IPv4 also as Plan 9 prints it of 128 bits, or
 // a dotted mask.
-func maskBits(mask string) (int, bool) {
+func maskBits(a netip.Addr, mask string) (int, bool) {
 	if n, err := strconv.Atoi(mask); err == nil {
-		if n >= 96 && n <= 128 {
+		if a.Is4() && n >= 96 && n <= 128 {
 			n -= 96
 		}
-		return n, n >= 0 && n <= 32
+		return n, n >= 0 && n <= a.BitLen()
 	}
 	m, err := netip.ParseAddr(mask)
-	if err != nil || !m.Is4() {
+	if err != nil || !m.Is4() || !a.Is4() {
 		return 0, false
 	}
 	b := m.As4()
 	n, size := net.IPMask(b[:]).Size()
 	return n, size == 32
+}
+
+// defaultBits is the mask of an address alone: that of its class or, for IPv6, of
+// every subnet (RFC 4291 §2.5.4).
+func defaultBits(a netip.Addr) int {
+	if a.Is6() {
+		return 64
+	}
+	return classBits(a)
 }
 
 func classBits(a netip.Addr) int {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"slashnet/route"
 	"slashnet/stack/neterr"
 	"slashnet/wire"
 )
@@ -57,7 +58,7 @@ const outcomeFor = 5 * time.Second
 // every file that polls nonblocking by itself, connects; EINPROGRESS would be an
 // error to it.
 func (c *Conv) connectVerb(u User, args []string) (done bool, err error) {
-	if c.proto.num != wire.ICMP {
+	if !isICMP(c.proto.num) {
 		args = joinPort(args)
 	}
 	if len(args) < 1 || len(args) > 2 {
@@ -133,7 +134,7 @@ func (c *Conv) tryNext() (err error) {
 
 // next has conversation c try the next address of an attempt.
 func (a *attempt) next(c *Conv) (err error) {
-	remote := netip.AddrPortFrom(a.hosts[0], a.target.port)
+	remote := netip.AddrPortFrom(c.stack.named(a.hosts[0]), a.target.port)
 	a.hosts = a.hosts[1:]
 	was := c.bound
 	c.bound = a.bound
@@ -266,9 +267,9 @@ func (s *Stack) found(c *Conv, a *attempt, addrs []netip.Addr, err error) {
 		return // hung up meanwhile
 	}
 	a.cancel = nil
-	a.hosts = slices.DeleteFunc(addrs, func(x netip.Addr) bool { return !x.Is4() })
+	a.hosts = s.inOrder(c.proto, addrs)
 	if err == nil && len(a.hosts) == 0 {
-		err = neterr.UnknownName.With("%q has no IPv4 address", a.target.host)
+		err = neterr.UnknownName.With("%q has no address that %s can use", a.target.host, c.proto.name)
 	}
 	if err == nil {
 		err = a.all(c.tryNext())
@@ -277,6 +278,19 @@ func (s *Stack) found(c *Conv, a *attempt, addrs []netip.Addr, err error) {
 		c.giveUp(err)
 	}
 	s.touch(c)
+}
+
+// inOrder are the addresses of a name that a protocol can use, in the order in
+// which they are to be tried (RFC 6724 §6).
+func (s *Stack) inOrder(pr *protocol, addrs []netip.Addr) []netip.Addr {
+	addrs = slices.DeleteFunc(addrs, func(a netip.Addr) bool {
+		return pr.num == wire.ICMP && a.Is6() || pr.num == wire.ICMPv6 && a.Is4()
+	})
+	route.Sort(addrs, func(a netip.Addr) (netip.Addr, bool) {
+		src, _, err := s.source(s.named(a))
+		return src, err == nil
+	})
+	return addrs
 }
 
 // --- the path dial/HOST:PORT
@@ -296,7 +310,7 @@ func (s *Stack) beginDial(op *Op) bool {
 		s.finish(op, err)
 		return false
 	}
-	if op.Proto == wire.ICMP {
+	if isICMP(op.Proto) {
 		c.ping = &pinger{next: s.now}
 	}
 	op.Conv = c

@@ -82,6 +82,7 @@ type Conv struct {
 	children  int     // calls taken that live
 	parent    *Conv
 	tcb       *tcp.Conn
+	flow      uint32 // label of its IPv6 datagrams
 	opts      tcpOptions
 	starved   bool // waits for room in its interface's queue
 	squeezed  bool // waits for memory to open its window

@@ -10,6 +10,7 @@ type Counters struct {
 	RxDone uint64 // frames fully processed
 	IP     IPCounters
 	ICMP   ICMPCounters
+	ICMPv6 ICMPCounters
 	UDP    UDPCounters
 	TCP    tcp.Counters
 	Tables TableCounters
@@ -84,6 +85,8 @@ const (
 	dropSourceRoute
 	dropRedirect
 	dropIGMP
+	dropExtension
+	dropBadND
 	dropReasons
 )
 
@@ -94,6 +97,7 @@ var dropNames = [dropReasons]string{
 	dropNotForUs: "not for us", dropDirectedBroadcast: "directed broadcast", dropICMPType: "unknown icmp type",
 	dropNoRoute: "no route", dropNoNeighbour: "no neighbour", dropLinkDown: "interface down", dropQueueFull: "queue full", dropNoPing: "echo reply nobody asked for", dropPingQueue: "icmp queue full", dropTooLong: "longer than the mtu", dropOverRate: "over limit.rate.in",
 	dropReversePath: "no way back", dropBadOption: "bad ip option", dropOption: "ip option", dropSourceRoute: "source route", dropRedirect: "redirect", dropIGMP: "bad igmp",
+	dropExtension: "bad ipv6 extension header", dropBadND: "bad neighbour discovery",
 }
 
 // dropCounters count an interface's drops by reason.

@@ -202,7 +202,7 @@ func (c *Conv) reservedPort(u User, remote netip.AddrPort) (netip.AddrPort, erro
 // root. Identifiers of icmp are not ports.
 func (c *Conv) mayBind(u User, port uint16) error {
 	lowest := c.stack.knobs.unprivileged
-	if port == 0 || int(port) >= lowest || c.proto.num == wire.ICMP || u.UID == 0 || u.UID == c.stack.cfg.Owner.UID {
+	if port == 0 || int(port) >= lowest || isICMP(c.proto.num) || u.UID == 0 || u.UID == c.stack.cfg.Owner.UID {
 		return nil
 	}
 	return neterr.Permission.With("port %d: those below %d, the knob ip.unprivileged, are for the owner of the tree and root", port, lowest)

@@ -60,7 +60,6 @@ func TestBadControl(t *testing.T) {
 		{tcp, "connect :80", neterr.Malformed, syscall.EINVAL},
 		{tcp, "connect 10.0.0.256:80", neterr.BadAddress, syscall.EINVAL},
 		{tcp, "connect 10.0.2:80", neterr.BadAddress, syscall.EINVAL},
-		{tcp, "connect [::1]:80", neterr.BadAddress, syscall.EINVAL},
 		{tcp, "connect 0.0.0.0:80", neterr.BadAddress, syscall.EINVAL},
 		{tcp, "connect 224.0.0.1:80", neterr.BadAddress, syscall.EINVAL},
 		{tcp, "connect 10.0.0.255:80", neterr.BadAddress, syscall.EINVAL},

@@ -21,6 +21,9 @@ type path struct {
 
 // pathTo looks up the way to an address (RFC 1122 §3.3.1).
 func (s *Stack) pathTo(dst netip.Addr) (path, error) {
+	if dst.Is6() {
+		return s.pathTo6(dst)
+	}
 	if dst == limitedBroadcast {
 		for _, n := range s.ifnums() {
 			if i := s.ifaces[n]; i.nic != nil && !i.loopback {
@@ -71,6 +74,10 @@ func (s *Stack) source(dst netip.Addr) (netip.Addr, path, error) {
 	if s.own[dst] != nil {
 		return dst, p, nil // to ourselves
 	}
+	if dst.Is6() {
+		a, err := p.out.source6(dst)
+		return a, p, err
+	}
 	a, ok := p.out.addrFor(p.hop)
 	if !ok {
 		return a, p, neterr.NotLocal.With("%v has no address to send from", p.out)
@@ -83,9 +90,12 @@ func (s *Stack) source(dst netip.Addr) (netip.Addr, path, error) {
 const payloadAt = wire.EthernetLen + wire.IPv4Len
 
 // send gives a datagram its IP header and passes it on. Its transport header, of
-// the given length, is at head[payloadAt:], its payload in Body. The frame is
+// the given length, is at head[payloadAt:], or payloadAt6, its payload in Body. The frame is
 // send's from here.
 func (s *Stack) send(f *outFrame, to path, ip *wire.IP, headerLen int) error {
+	if ip.Src.Is6() {
+		return s.send6(f, to, ip, headerLen)
+	}
 	i := to.out
 	length := headerLen
 	for _, b := range f.Body {
@@ -191,6 +201,13 @@ func (s *Stack) toNeighbour(f *outFrame, to path) {
 		i.address(f, wire.MulticastMAC(to.hop))
 	case to.group:
 		i.address(f, wire.Broadcast)
+	case to.hop.Is6():
+		mac, ok := i.ip6.cache.Resolve(s.now, to.hop, f)
+		if !ok {
+			i.ip6.settle()
+			return
+		}
+		i.address(f, mac)
 	default:
 		mac, ok := i.arp.Resolve(s.now, to.hop, f)
 		if !ok {
@@ -204,7 +221,11 @@ func (s *Stack) toNeighbour(f *outFrame, to path) {
 
 // address writes the Ethernet header.
 func (i *Iface) address(f *outFrame, mac wire.MAC) {
-	wire.Ethernet{Dst: mac, Src: i.mac, Type: wire.EtherIPv4}.Put(f.head[:])
+	t := wire.EtherIPv4
+	if f.hop.Is6() {
+		t = wire.EtherIPv6
+	}
+	wire.Ethernet{Dst: mac, Src: i.mac, Type: t}.Put(f.head[:])
 }
 
 // undeliverable is told of a frame whose neighbour did not answer: the sender
@@ -216,7 +237,7 @@ func (s *Stack) undeliverable(f *outFrame) {
 			quote = append(quote, b[:min(len(b), 576-len(quote))]...)
 		}
 	}
-	hop := f.hop
+	hop, via := f.hop, f.via
 	if ip, _, err := wire.ParseIPv4Quote(quote); err == nil && ip.Dst != hop {
 		s.gateways.silent(hop)
 		// RFC 1122 §3.3.1.5: what waited goes another way, if there is one.
@@ -227,7 +248,16 @@ func (s *Stack) undeliverable(f *outFrame) {
 	}
 	f.via.drops.add(dropNoNeighbour)
 	f.via.queue.drop(f)
-	if !s.adviseOwn(quote, neterr.HostUnreachable.With("neighbour %v does not answer", hop)) {
+	silent := neterr.HostUnreachable.With("neighbour %v does not answer", hop)
+	if hop.Is6() {
+		if q := s.quoted6(via, quote); q != nil {
+			s.adviseAbout(q, silent)
+		} else {
+			s.sendErrorFrom6(via, netip.Addr{}, quote, wire.ICMPv6Unreachable, wire.ICMPv6AddressUnreachable, 0)
+		}
+		return
+	}
+	if !s.adviseOwn(quote, silent) {
 		s.sendErrorAbout(quote, wire.ICMPUnreachable, wire.ICMPHostUnreachable, 0)
 	}
 }

@@ -101,7 +101,7 @@ icmp/0 Datagram - ::!0 ::!0 nothing is left to do
 `},
 			{"the called", theirs, `
 tcp/0 - Closed ::!0 ::!0 made
-tcp/0 Closed Listen 0.0.0.0!80 ::!0 announce
+tcp/0 Closed Listen ::!80 ::!0 announce
 tcp/1 - Syn_received 10.0.0.2!80 10.0.0.1!1000 a call
 tcp/1 Syn_received Established 10.0.0.2!80 10.0.0.1!1000 the peer has confirmed our answer
 tcp/1 Established Close_wait 10.0.0.2!80 10.0.0.1!1000 the peer has closed
@@ -229,7 +229,7 @@ func TestEventsLost(t *testing.T) {
 	if n := strings.Count(rest, "\n"); n != maxEvents || !strings.HasPrefix(rest[strings.LastIndex(rest[:len(rest)-1], "\n")+1:], "tcp/0 Listen Closed") {
 		t.Errorf("%d lines", n)
 	}
-	want := "lost 2: they were not read in time\ntcp/0 Listen Closed 0.0.0.0!80 ::!0 closed here\n"
+	want := "lost 2: they were not read in time\ntcp/0 Listen Closed ::!80 ::!0 closed here\n"
 	if got := timeless(t, all(t, own)); got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
@@ -275,7 +275,7 @@ func TestEventsWait(t *testing.T) {
 		}
 		command(t, c, "announce 80")
 		for _, r := range append(waiting[1:], mine) {
-			if got := timeless(t, string(bytesOf(wait(t, r)))); got != "tcp/0 Closed Listen 0.0.0.0!80 ::!0 announce\n" {
+			if got := timeless(t, string(bytesOf(wait(t, r)))); got != "tcp/0 Closed Listen ::!80 ::!0 announce\n" {
 				t.Fatalf("%q", got)
 			}
 		}

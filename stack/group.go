@@ -1,7 +1,8 @@
 package stack
 
-// Multicast groups (RFC 1112, RFC 3376): the verbs addmulti and remmulti of a
-// conversation join them, package igmp tells routers, up.go and down.go ask.
+// Multicast groups (RFC 1112, RFC 3376, RFC 3810): the verbs addmulti and remmulti
+// of a conversation join them, packages igmp and mld tell routers, up.go, ip6.go
+// and down.go ask.
 
 import (
 	"fmt"
@@ -92,6 +93,9 @@ func (s *Stack) igmpInput(p *packet) {
 
 // hears reports whether an interface is in a group; loopback is in those of all.
 func (i *Iface) hears(group netip.Addr) bool {
+	if group.Is6() {
+		return i.listens(group)
+	}
 	if !i.loopback {
 		return i.groups.host.In(group)
 	}
@@ -114,10 +118,13 @@ func (c *Conv) join(args []string) error {
 	if len(args) == 2 {
 		group, err = netip.ParseAddr(args[1])
 	}
-	if err != nil || !group.Is4() || !group.IsMulticast() {
-		return neterr.BadAddress.With("addmulti %q: an IPv4 group of 224.0.0.0/4 is wanted", clip(args[len(args)-1]))
+	if err != nil || group.Zone() != "" || !group.IsMulticast() {
+		return neterr.BadAddress.With("addmulti %q: a group of 224.0.0.0/4 or ff00::/8 is wanted", clip(args[len(args)-1]))
 	}
 	i, err := s.groupIface(args[0], group)
+	if err == nil && group.Is6() {
+		err = i.speak6()
+	}
 	if err != nil {
 		return err
 	}
@@ -127,12 +134,11 @@ func (c *Conv) join(args []string) error {
 		return nil // a shell sends a whole write again
 	case len(c.groups) >= maxMemberships:
 		return neterr.NoConvs.With("%s/%d is in %d groups, the limit", c.proto.name, c.num, maxMemberships)
-	case !i.hears(group) && len(i.groups.host.Groups()) >= maxGroups:
+	case !i.hears(group) && i.groupCount(group) >= maxGroups:
 		return neterr.NoConvs.With("%v is in %d groups, the limit", i, maxGroups)
 	}
 	c.groups = append(c.groups, m)
-	i.groups.host.Join(s.now, group)
-	i.groups.tick()
+	i.joinGroup(group)
 	return nil
 }
 
@@ -147,7 +153,7 @@ func (s *Stack) groupIface(word string, group netip.Addr) (*Iface, error) {
 	if err != nil {
 		return nil, neterr.BadAddress.With("%q: an address of an interface or * is wanted", clip(word))
 	}
-	i := s.own[a]
+	i := s.own[s.named(a)]
 	if i == nil {
 		return nil, neterr.NotLocal.With("%v: this stack has %s", a, s.ownText())
 	}
@@ -179,8 +185,36 @@ func (c *Conv) leaveIf(over func(membership) bool) {
 	})
 }
 
+func (i *Iface) joinGroup(group netip.Addr) {
+	switch {
+	case group.Is4():
+		i.groups.host.Join(i.stack.now, group)
+		i.groups.tick()
+	case i.ip6 != nil:
+		i.ip6.groups.Join(i.stack.now, group)
+		i.ip6.settle()
+	}
+}
+
+// groupCount is how many groups of the family an interface is in.
+func (i *Iface) groupCount(group netip.Addr) int {
+	switch {
+	case group.Is4():
+		return len(i.groups.host.Groups())
+	case i.ip6 != nil:
+		return len(i.ip6.groups.Groups())
+	}
+	return 0
+}
+
 func (i *Iface) leaveGroup(group netip.Addr) {
-	if i.nic != nil {
+	switch {
+	case group.Is6():
+		if i.ip6 != nil {
+			i.ip6.groups.Leave(i.stack.now, group)
+			i.ip6.settle()
+		}
+	case i.nic != nil:
 		i.groups.host.Leave(i.stack.now, group)
 		i.groups.tick()
 	}

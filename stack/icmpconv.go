@@ -14,12 +14,17 @@ import (
 	"slashnet/wire"
 )
 
-func newICMP(s *Stack) *protocol {
-	pr := newProtocol(s, wire.ICMP, "icmp")
-	pr.input = s.icmpInput
+// newICMP makes the protocol of one family.
+func newICMP(s *Stack, num wire.Proto) *protocol {
+	name, input := "icmp", s.icmpInput
+	if num == wire.ICMPv6 {
+		name, input = "icmpv6", s.icmp6Input
+	}
+	pr := newProtocol(s, num, name)
+	pr.input = input
 	pr.advise = s.icmpAdvise
 	pr.connect = s.icmpConnect
-	pr.announce = func(*Conv) error { return neterr.NotSupported.With("icmp has nothing to announce") }
+	pr.announce = func(*Conv) error { return neterr.NotSupported.With("%s has nothing to announce", name) }
 	pr.read, pr.write = readDatagram, s.icmpWrite
 	pr.close, pr.hangup = s.icmpHangup, s.icmpHangup
 	pr.control = func(*Conv, string, []string) (bool, error) { return false, nil }
@@ -27,7 +32,7 @@ func newICMP(s *Stack) *protocol {
 	pr.status = func(c *Conv) string { return fmt.Sprintf("Datagram qin %d qout 0\n", c.datagrams.bytes) }
 	pr.unread = func(c *Conv) int { return c.datagrams.bytes }
 	pr.ready = datagramReady
-	pr.stats = s.icmpStats
+	pr.stats = func() string { return icmpStats(s.icmpCounters(num), num) }
 	pr.due = func(c *Conv) (time.Duration, bool) {
 		if c.ping == nil || c.phase != connected {
 			return 0, false
@@ -45,6 +50,9 @@ func icmpFlow(local netip.AddrPort, remote netip.Addr) tuple {
 }
 
 func (s *Stack) icmpConnect(c *Conv, remote netip.AddrPort) error {
+	if remote.Addr().Is6() != (c.proto.num == wire.ICMPv6) {
+		return neterr.BadAddress.With("%v: icmp is for IPv4, icmpv6 for IPv6", remote.Addr())
+	}
 	local, _, err := s.localFor(c, remote)
 	if err != nil {
 		return err
@@ -80,7 +88,7 @@ func (s *Stack) icmpHangup(c *Conv) {
 // icmpToConv gives an echo reply to the conversation with its identifier.
 func (s *Stack) icmpToConv(p *packet, h wire.ICMPHeader) {
 	id, seq := h.Echo()
-	c := s.proto(wire.ICMP).flows[icmpFlow(netip.AddrPortFrom(p.ip.Dst, id), p.ip.Src)]
+	c := s.proto(p.ip.Proto).flows[icmpFlow(netip.AddrPortFrom(p.ip.Dst, id), p.ip.Src)]
 	if c == nil {
 		p.in.drops.add(dropNoPing)
 		return
@@ -103,7 +111,7 @@ func (s *Stack) icmpToConv(p *packet, h wire.ICMPHeader) {
 func (s *Stack) icmpAdvise(q *quoted, err error, _ bool) {
 	h := wire.ICMPHeader{Type: q.payload[0], Rest: uint32(q.payload[4])<<24 | uint32(q.payload[5])<<16 | uint32(q.payload[6])<<8 | uint32(q.payload[7])}
 	id, seq := h.Echo()
-	c := s.proto(wire.ICMP).flows[icmpFlow(netip.AddrPortFrom(q.ip.Src, id), q.ip.Dst)]
+	c := s.proto(q.ip.Proto).flows[icmpFlow(netip.AddrPortFrom(q.ip.Src, id), q.ip.Dst)]
 	if c == nil || c.ignoreAdvice {
 		return
 	}
@@ -117,10 +125,11 @@ func (s *Stack) icmpAdvise(q *quoted, err error, _ bool) {
 	c.hangup(err)
 }
 
-// icmpWrite sends one packet: 20 bytes for the IP header, which we fill in, and
-// the message.
+// icmpWrite sends one packet: 20 or 40 bytes for the IP header, which we fill in,
+// and the message.
 func (s *Stack) icmpWrite(c *Conv, op *Op) (done bool, err error) {
-	const least = wire.IPv4Len + wire.ICMPLen
+	ipLen, echo := wire.BaseLen(c.remote.Addr()), echoRequest(c.proto.num)
+	least := ipLen + wire.ICMPLen
 	switch {
 	case c.phase == hungup:
 		return true, neterr.Hungup
@@ -129,11 +138,11 @@ func (s *Stack) icmpWrite(c *Conv, op *Op) (done bool, err error) {
 	case c.phase != connected || c.ping != nil:
 		return true, neterr.NotConnected.With("write `connect HOST` to the ctl of icmp/%d first", c.num)
 	case len(op.Data) < least:
-		return true, neterr.BadArg.With("%d bytes: a write is 20 bytes for the IP header and at least 8 of ICMP", len(op.Data))
+		return true, neterr.BadArg.With("%d bytes: a write is %d bytes for the IP header and at least 8 of ICMP", len(op.Data), ipLen)
 	}
-	m := op.Data[wire.IPv4Len:]
-	if m[0] != wire.ICMPEchoRequest && op.User.UID != 0 && op.User.UID != s.cfg.Owner.UID {
-		return true, neterr.Permission.With("ICMP type %d: only echo requests, type 8, are for everybody; the rest could speak for the network", m[0])
+	m := op.Data[ipLen:]
+	if m[0] != echo && op.User.UID != 0 && op.User.UID != s.cfg.Owner.UID {
+		return true, neterr.Permission.With("ICMP type %d: only echo requests, type %d, are for everybody; the rest could speak for the network", m[0], echo)
 	}
 	h := wire.ICMPHeader{Type: m[0], Code: m[1], Rest: wire.EchoRest(c.local.Port(), uint16(m[6])<<8|uint16(m[7]))}
 	if err := s.icmpSend(c, h, m[wire.ICMPLen:]); err != nil {
@@ -151,9 +160,31 @@ func (s *Stack) icmpSend(c *Conv, h wire.ICMPHeader, data []byte) error {
 	}
 	f := to.out.queue.newFrame()
 	f.carry(append([]byte(nil), data...))
-	h.Put(f.head[payloadAt:], data)
-	s.counts.ICMP.out(h.Type)
-	return s.send(f, to, &wire.IP{Src: c.local.Addr(), Dst: c.remote.Addr(), Proto: wire.ICMP, TTL: c.ttl, TOS: c.tos, Options: c.ipOptions}, wire.ICMPLen)
+	ip := &wire.IP{Src: c.local.Addr(), Dst: c.remote.Addr(), Proto: c.proto.num, TTL: c.ttl, TOS: c.tos, Options: c.ipOptions}
+	if at := f.head[transportAt(ip.Src):]; ip.Proto == wire.ICMPv6 {
+		h.PutICMPv6(at, ip.Src, ip.Dst, data)
+	} else {
+		h.Put(at, data)
+	}
+	s.icmpCounters(ip.Proto).out(h.Type)
+	return s.send(f, to, ip, wire.ICMPLen)
+}
+
+func (s *Stack) icmpCounters(p wire.Proto) *ICMPCounters {
+	if p == wire.ICMPv6 {
+		return &s.counts.ICMPv6
+	}
+	return &s.counts.ICMP
+}
+
+// isICMP reports whether conversations of a protocol have identifiers for ports.
+func isICMP(p wire.Proto) bool { return p == wire.ICMP || p == wire.ICMPv6 }
+
+func echoRequest(p wire.Proto) uint8 {
+	if p == wire.ICMPv6 {
+		return wire.ICMPv6EchoRequest
+	}
+	return wire.ICMPEchoRequest
 }
 
 // --- pings
@@ -201,7 +232,7 @@ func (s *Stack) pingTick(c *Conv) {
 	}
 	p.seq++
 	p.sent[p.seq%pingKeep] = echoed{s.now, true}
-	h := wire.ICMPHeader{Type: wire.ICMPEchoRequest, Rest: wire.EchoRest(c.local.Port(), p.seq)}
+	h := wire.ICMPHeader{Type: echoRequest(c.proto.num), Rest: wire.EchoRest(c.local.Port(), p.seq)}
 	if err := s.icmpSend(c, h, make([]byte, pingSize)); err != nil {
 		p.answered(p.seq)
 		c.pingLine(fmt.Sprintf("%d %v\n", p.seq, err))
@@ -227,29 +258,29 @@ func (c *Conv) pingLine(text string) {
 	c.stack.touch(c)
 }
 
-func (s *Stack) icmpStats() string {
-	n := &s.counts.ICMP
+func icmpStats(n *ICMPCounters, num wire.Proto) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "InMsgs: %d\nInErrors: %d\nOutMsgs: %d\nCsumErrs: %d\nLenErrs: %d\nRateLimited: %d\n",
 		n.InMsgs, n.InErrors, n.OutMsgs, n.CsumErrs, n.LenErrs, n.RateLimited)
 	for t := range n.In {
 		if n.In[t] != 0 || n.Out[t] != 0 {
-			fmt.Fprintf(&b, "%s: %d %d\n", icmpName(uint8(t)), n.In[t], n.Out[t])
+			fmt.Fprintf(&b, "%s: %d %d\n", icmpName(num, uint8(t)), n.In[t], n.Out[t])
 		}
 	}
 	return b.String()
 }
 
-func icmpName(t uint8) string {
-	switch t {
-	case wire.ICMPEchoReply:
-		return "EchoReply"
-	case wire.ICMPUnreachable:
-		return "Unreachable"
-	case wire.ICMPEchoRequest:
-		return "EchoRequest"
-	case wire.ICMPTimeExceeded:
-		return "TimeExceeded"
+var icmpNames = map[wire.Proto]map[uint8]string{
+	wire.ICMP: {wire.ICMPEchoReply: "EchoReply", wire.ICMPUnreachable: "Unreachable", wire.ICMPEchoRequest: "EchoRequest", wire.ICMPTimeExceeded: "TimeExceeded"},
+	wire.ICMPv6: {wire.ICMPv6Unreachable: "UnreachableV6", wire.ICMPv6PacketTooBig: "PacketTooBigV6", wire.ICMPv6TimeExceeded: "TimeExceededV6",
+		wire.ICMPv6ParameterProblem: "ParamProblemV6", wire.ICMPv6EchoRequest: "EchoRequestV6", wire.ICMPv6EchoReply: "EchoReplyV6",
+		wire.RouterSolicitation: "RouterSolicit", wire.RouterAdvertisement: "RouterAdvert", wire.NeighbourSolicitation: "NbrSolicit",
+		wire.NeighbourAdvertisement: "NbrAdvert", wire.Redirect: "RedirectV6", wire.MLDQuery: "MldQuery", wire.MLDReport: "MldReport"},
+}
+
+func icmpName(num wire.Proto, t uint8) string {
+	if name, ok := icmpNames[num][t]; ok {
+		return name
 	}
 	return fmt.Sprint(t)
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -19,13 +20,16 @@ import (
 
 // An address of an interface.
 type address struct {
-	prefix netip.Prefix // the address itself and its subnet's length
+	prefix           netip.Prefix  // the address itself and its subnet's length
+	valid, preferred time.Duration // until when; ndp.Forever: for ever
+	formed           bool          // of what a router said (RFC 4862)
 }
 
 // Iface is an interface. Its number is its name in the tree.
 type Iface struct {
 	stack  *Stack
 	num    int
+	zone   string // the number, which link-local addresses have behind a %
 	cloned time.Duration
 
 	nic       nic.NIC // nil: not bound
@@ -43,6 +47,8 @@ type Iface struct {
 	arpConfig arp.Config
 	groups    *groups
 	timer     timer
+	ip6       *ip6 // nil: it does not speak IPv6
+	mtu6      int  // what routers say of the link; 0: nothing
 
 	queue   *queue    // of the last NIC, closed while there is none
 	police  pace      // of what comes in
@@ -80,7 +86,7 @@ func (s *Stack) CloneIface() (*Iface, error) {
 func (s *Stack) newIface() (*Iface, error) {
 	for n := range MaxIfaces {
 		if s.ifaces[n] == nil {
-			i := &Iface{stack: s, num: n, cloned: s.now, complained: -complainEvery, martian: -complainEvery}
+			i := &Iface{stack: s, num: n, zone: strconv.Itoa(n), cloned: s.now, complained: -complainEvery, martian: -complainEvery}
 			i.timer.what = i
 			s.ifaces[n] = i
 			return i, nil
@@ -105,7 +111,7 @@ func (s *Stack) AddInterface(n nic.NIC) (*Iface, error) {
 	return i, nil
 }
 
-// AddLoopback makes the interface 127.0.0.1/8 of a NIC that gives back what it
+// AddLoopback makes the interface 127.0.0.1/8 and ::1 of a NIC that gives back what it
 // is sent. Traffic of the stack with its own addresses goes through it.
 func (s *Stack) AddLoopback(n nic.NIC) (*Iface, error) {
 	s.lock()
@@ -114,6 +120,9 @@ func (s *Stack) AddLoopback(n nic.NIC) (*Iface, error) {
 	if err == nil {
 		begin = i.bind(n, true)
 		err = i.add(netip.MustParsePrefix("127.0.0.1/8"))
+		if err == nil {
+			err = i.add(netip.MustParsePrefix("::1/128"))
+		}
 	}
 	s.unlock()
 	if err != nil {
@@ -158,6 +167,7 @@ func (i *Iface) unbind() *stopped {
 		i.remove(i.addrs[0].prefix)
 	}
 	i.loseGroups()
+	i.silence6()
 	i.stack.routes.RemoveIface(i.num)
 	i.stack.unfile(&i.timer)
 	i.stack.unfile(&i.queue.timer)
@@ -167,7 +177,7 @@ func (i *Iface) unbind() *stopped {
 	}
 	i.starved = nil
 	n := &stopped{nic: i.lossy, queue: i.queue, captures: i.captures}
-	i.nic, i.outside, i.lossy, i.spec = nil, nil, nil, ""
+	i.nic, i.outside, i.lossy, i.spec, i.mtu6 = nil, nil, nil, "", 0
 	return n
 }
 

@@ -1,13 +1,14 @@
 package stack
 
 // The addresses of an interface, and what follows from them: routes, broadcast
-// addresses, the source of what we send. ifctl.go and AddLoopback add and remove
+// addresses, the source of what we send; of both families. ifctl.go and AddLoopback add and remove
 // them, up.go and down.go ask.
 
 import (
 	"net/netip"
 	"slices"
 
+	"slashnet/ndp"
 	"slashnet/route"
 	"slashnet/stack/neterr"
 )
@@ -22,14 +23,16 @@ func (i *Iface) add(p netip.Prefix) error {
 	switch {
 	case i.nic == nil:
 		return neterr.NotBound
-	case !a.Is4() || a.IsMulticast() || a.IsUnspecified() || a == limitedBroadcast:
-		return neterr.BadAddress.With("%v: a unicast IPv4 address is wanted", a)
+	case a.Is6():
+		return i.add6(address{prefix: p, valid: ndp.Forever, preferred: ndp.Forever})
+	case a.IsMulticast() || a.IsUnspecified() || a == limitedBroadcast:
+		return neterr.BadAddress.With("%v: a unicast address is wanted", a)
 	case s.own[a] != nil:
 		return neterr.AddrInUse.With("%v is on interface %d already", a, s.own[a].num)
 	case len(i.addrs) >= maxAddrs:
 		return neterr.NoConvs.With("interface %d has %d addresses, the limit", i.num, maxAddrs)
 	}
-	i.addrs = append(i.addrs, address{p})
+	i.addrs = append(i.addrs, address{prefix: p, valid: ndp.Forever, preferred: ndp.Forever})
 	s.own[a] = i
 	s.routes.Add(route.Route{Prefix: netip.PrefixFrom(a, a.BitLen()), Iface: i.num, Tag: "ifc", Kind: route.Local})
 	if p.Bits() < a.BitLen() {
@@ -50,8 +53,12 @@ func (i *Iface) remove(p netip.Prefix) error {
 	}
 	i.addrs = slices.Delete(i.addrs, at, at+1)
 	s := i.stack
-	delete(s.own, p.Addr())
+	delete(s.own, i.scoped(p.Addr()))
 	s.routes.Remove(netip.PrefixFrom(p.Addr(), p.Addr().BitLen()), netip.Addr{}, i.num)
+	if p.Addr().Is6() {
+		i.lose6(p)
+		return nil
+	}
 	if slices.ContainsFunc(i.addrs, func(a address) bool { return a.prefix.Masked() == p.Masked() }) {
 		return nil
 	}
@@ -60,6 +67,69 @@ func (i *Iface) remove(p netip.Prefix) error {
 		s.routes.Remove(netip.PrefixFrom(b, 32), netip.Addr{}, i.num)
 	}
 	return nil
+}
+
+// add6 is add for IPv6. Plan 9's add takes the user's word that nobody else has
+// the address; try finds out first.
+func (i *Iface) add6(a address) error {
+	if err := i.mayAdd6(a.prefix.Addr()); err != nil {
+		return err
+	}
+	return i.have(a)
+}
+
+// mayAdd6 refuses what cannot be an address of the interface, and has it speak
+// IPv6.
+func (i *Iface) mayAdd6(addr netip.Addr) error {
+	s := i.stack
+	switch {
+	case addr.IsMulticast() || addr.IsUnspecified() || addr.Is4In6() || addr.IsLoopback() && !i.loopback:
+		return neterr.BadAddress.With("%v: a unicast address is wanted", addr)
+	case s.own[i.scoped(addr)] != nil:
+		return neterr.AddrInUse.With("%v is on interface %d already", addr, s.own[i.scoped(addr)].num)
+	}
+	return i.speak6()
+}
+
+// have makes an IPv6 address ours.
+func (i *Iface) have(a address) error {
+	s, addr := i.stack, a.prefix.Addr()
+	if len(i.addrs) >= maxAddrs {
+		return neterr.NoConvs.With("interface %d has %d addresses, the limit", i.num, maxAddrs)
+	}
+	i.addrs = append(i.addrs, a)
+	s.own[i.scoped(addr)] = i
+	if i.ip6 != nil {
+		i.ip6.settle()
+	}
+	if addr.IsLinkLocalUnicast() {
+		return nil // of its zone: no route tells it from that of another interface
+	}
+	s.routes.Add(route.Route{Prefix: netip.PrefixFrom(addr, 128), Iface: i.num, Tag: "ifc", Kind: route.Local})
+	// RFC 5942 §4: an address that was formed says nothing of what is on the link.
+	if a.prefix.Bits() < 128 && !a.formed {
+		s.routes.Add(route.Route{Prefix: a.prefix.Masked(), Iface: i.num, Tag: "ifc", Kind: route.OnLink})
+	}
+	return nil
+}
+
+// lose6 is the end of remove for an IPv6 address, which has left i.addrs.
+func (i *Iface) lose6(p netip.Prefix) {
+	if i.ip6 != nil {
+		i.ip6.host.Remove(p.Addr())
+		i.ip6.settle()
+	}
+	i.dropSubnet(p.Masked())
+}
+
+// dropSubnet removes the route of what is on the link, unless there is another
+// reason for it: an address, or a router that says so.
+func (i *Iface) dropSubnet(p netip.Prefix) {
+	still := func(a address) bool { return !a.formed && a.prefix.Masked() == p }
+	if slices.ContainsFunc(i.addrs, still) || i.ip6 != nil && i.ip6.host.OnLink(p) {
+		return
+	}
+	i.stack.routes.Remove(p, netip.Addr{}, i.num)
 }
 
 var limitedBroadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
@@ -80,15 +150,20 @@ func broadcastOf(p netip.Prefix) (netip.Addr, bool) {
 // addrFor is the address of i to use towards dst: one of the same subnet, else
 // the first.
 func (i *Iface) addrFor(dst netip.Addr) (netip.Addr, bool) {
+	if dst.Is6() {
+		a, err := i.source6(dst)
+		return a, err == nil
+	}
+	first := netip.Addr{}
 	for _, a := range i.addrs {
-		if a.prefix.Contains(dst) {
+		switch {
+		case a.prefix.Contains(dst):
 			return a.prefix.Addr(), true
+		case !first.IsValid() && a.prefix.Addr().Is4():
+			first = a.prefix.Addr()
 		}
 	}
-	if len(i.addrs) == 0 {
-		return netip.Addr{}, false
-	}
-	return i.addrs[0].prefix.Addr(), true
+	return first, first.IsValid()
 }
 
 // isBroadcast reports whether dst is a broadcast address, on any interface.

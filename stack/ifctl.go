@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"slashnet/ndp"
 	"slashnet/nic"
 	"slashnet/stack/neterr"
 )
@@ -58,8 +59,11 @@ func (i *Iface) verb(verb string, args []string) (end *stopped, err error) {
 		if len(rest) > 0 && verb != "remove" && verb != "del" {
 			return nil, neterr.BadControl.With("%s ADDR/LEN is wanted, not %q too", verb, clip(rest[0]))
 		}
-		if verb == "add" || verb == "try" {
+		switch verb {
+		case "add":
 			return nil, i.add(p)
+		case "try":
+			return nil, i.try(p)
 		}
 		return nil, i.remove(p)
 	case "mtu":
@@ -86,7 +90,10 @@ func (i *Iface) verb(verb string, args []string) (end *stopped, err error) {
 		}
 		return nil, err
 	}
-	return nil, neterr.UnknownControl.With("%q: %s are known", clip(verb), ifVerbs)
+	if known, err := i.verb6(verb, args); known {
+		return nil, err
+	}
+	return nil, neterr.UnknownControl.With("%q: %s, %s are known", clip(verb), ifVerbs, ifVerbs6)
 }
 
 // MinMTU is the least MTU that is taken. RFC 791 §3.2 allows links of 68 bytes;
@@ -147,12 +154,17 @@ func (i *Iface) StatusText() string {
 	i.stack.lock()
 	defer i.stack.unlock()
 	var b strings.Builder
-	fmt.Fprintf(&b, "device %s maxtu %d sendra 0 recvra 0 mflag 0 oflag 0 maxraint 600000 minraint 200000 linkmtu 0 reachtime 0 rxmitra 0 ttl 255 routerlt 0 pktin %d pktout %d errin %d errout %d\n",
-		i.deviceName(), i.mtu+mediumHeader, i.in.frames, i.sent.frames.Load(), i.drops.total(), i.sent.errors.Load())
+	linkMTU, reachable, retrans, ttl := i.heard6()
+	fmt.Fprintf(&b, "device %s maxtu %d sendra 0 recvra %d mflag 0 oflag 0 maxraint 600000 minraint 200000 linkmtu %d reachtime %d rxmitra %d ttl %d routerlt 0 pktin %d pktout %d errin %d errout %d\n",
+		i.deviceName(), i.mtu+mediumHeader, i.recvRA(), linkMTU, reachable.Milliseconds(), retrans.Milliseconds(), ttl, i.in.frames, i.sent.frames.Load(), i.drops.total(), i.sent.errors.Load())
 	for _, a := range i.addrs {
-		fmt.Fprintf(&b, "\t%-40v %-10s %-40v %-12d %-12d\n", a.prefix.Addr(), fmt.Sprintf("/%d", a.prefix.Bits()), a.prefix.Masked().Addr(), uint32(1<<32-1), uint32(1<<32-1))
+		b.WriteString(i.addrRow(a.prefix, a.valid, a.preferred) + "\n")
 	}
-	if len(i.addrs) == 0 {
+	tentative := i.tentative()
+	for _, p := range tentative {
+		b.WriteString(i.addrRow(p, ndp.Forever, ndp.Forever) + " tentative\n")
+	}
+	if len(i.addrs)+len(tentative) == 0 {
 		b.WriteString("\n")
 	}
 	return b.String()
@@ -172,6 +184,9 @@ func (i *Iface) LocalText() string {
 	var b strings.Builder
 	for _, a := range i.addrs {
 		fmt.Fprintf(&b, "%-40v->%40v", a.prefix.Addr(), a.prefix.Addr())
+		if a.prefix.Addr().Is6() && !i.loopback {
+			fmt.Fprintf(&b, "%40v", solicitedNode(a.prefix.Addr()))
+		}
 		if bc, ok := broadcastOf(a.prefix); ok && !i.loopback {
 			fmt.Fprintf(&b, "%40v", bc)
 		}
@@ -203,6 +218,9 @@ func (i *Iface) StatsText() string {
 			mischief(&b, name, i.lossy.Mischief(nic.Direction(d)))
 		}
 		row("snoop missed", i.captures.Missed())
+	}
+	if i.ip6 != nil {
+		fmt.Fprintf(&b, "nd: %+v\n", i.ip6.cache.Stats())
 	}
 	return b.String()
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"slashnet/arp"
+	"slashnet/ndp"
 	"slashnet/stack/neterr"
 	"slashnet/stack/reasm"
 	"slashnet/stack/tcp"
@@ -19,10 +20,13 @@ import (
 type Knobs struct {
 	tcp   *tcp.Config
 	arp   arp.Config
+	nd    ndp.Config
 	reasm reasm.Config
 
 	ipPolicy
 	forward        bool
+	dad            int  // probes of duplicate address detection
+	redirects      bool // of IPv6 are followed
 	ttl            uint8
 	portLo, portHi uint16
 	unprivileged   int // the lowest port for everybody
@@ -42,7 +46,7 @@ const arpPending = 48
 
 func defaultKnobs() Knobs {
 	k := Knobs{
-		tcp: tcp.DefaultConfig(), arp: arp.DefaultConfig(), reasm: reasm.DefaultConfig(),
+		tcp: tcp.DefaultConfig(), arp: arp.DefaultConfig(), nd: ndp.DefaultConfig(), reasm: reasm.DefaultConfig(),
 		ttl:    64, // RFC 1700
 		portLo: 32768, portHi: 60999,
 		ipPolicy:     defaultIPPolicy(),
@@ -55,7 +59,8 @@ func defaultKnobs() Knobs {
 		// The caps of a stack: beyond them ENFILE or ENOBUFS.
 		maxConvs: 200_000, maxDetached: 50_000, maxOps: 100_000, maxHandles: 50_000, maxMemory: 256 << 20,
 	}
-	k.arp.MaxPending = arpPending
+	k.arp.MaxPending, k.nd.MaxPending = arpPending, arpPending
+	k.dad = 1 // RFC 4862 §5.1
 	return k
 }
 
@@ -108,6 +113,10 @@ var knobTable = []knob{
 	size("ip.reasm.memory", 64<<10, 1<<30, func(k *Knobs) *int { return &k.reasm.MaxMemory }),
 	number("icmp.ratelimit", 0, 1_000_000, func(k *Knobs) *int { return &k.icmpRate }),
 	duration("arp.timeout", time.Second, 24*time.Hour, func(k *Knobs) *time.Duration { return &k.arp.Timeout }),
+	number("ip6.dad", 0, 10, func(k *Knobs) *int { return &k.dad }),
+	boolean("ip6.redirects", func(k *Knobs) *bool { return &k.redirects }),
+	duration("nd.reachable", time.Second, time.Hour, func(k *Knobs) *time.Duration { return &k.nd.ReachableTime }),
+	duration("nd.retrans", 100*time.Millisecond, time.Minute, func(k *Knobs) *time.Duration { return &k.nd.Retrans }),
 	duration("keep", time.Second, 1000*time.Hour, func(k *Knobs) *time.Duration { return &k.keep }),
 	number("limit.conversations", 1, 1<<27, func(k *Knobs) *int { return &k.maxConvs }),
 	number("limit.detached", 1, 1<<27, func(k *Knobs) *int { return &k.maxDetached }),

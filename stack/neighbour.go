@@ -75,3 +75,11 @@ const complainEvery = 10 * time.Second
 
 // mine reports whether an address is of this very interface.
 func (i *Iface) mine(a netip.Addr) bool { return i.stack.own[a] == i }
+
+// forgetNeighbour reports whether there was one.
+func (i *Iface) forgetNeighbour(a netip.Addr) bool {
+	if a.Is6() {
+		return i.ip6.cache.Delete(a)
+	}
+	return i.arp.Delete(a)
+}

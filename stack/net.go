@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"strings"
 	"time"
 
 	"slashnet/wire"
@@ -80,6 +81,9 @@ func (s *Stack) announceAt(network, address string) (*Conv, error) {
 	local, err := s.parseLocal(p, address)
 	if err != nil {
 		return nil, err
+	}
+	if strings.HasSuffix(network, "4") && local.Addr().IsUnspecified() {
+		local = netip.AddrPortFrom(netip.IPv4Unspecified(), local.Port())
 	}
 	c, err := s.clone(p, s.cfg.Owner, false)
 	if err != nil {

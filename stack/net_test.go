@@ -447,7 +447,7 @@ func TestListenPacket(t *testing.T) {
 		}
 	}
 	_, err = client.WriteTo(nil, &net.UDPAddr{IP: net.ParseIP("2001:db8::1"), Port: 1})
-	opError(t, err, "write", syscall.EINVAL)
+	opError(t, err, "write", syscall.ENETUNREACH)
 	_, err = client.WriteTo(nil, &net.TCPAddr{})
 	opError(t, err, "write", syscall.EINVAL)
 	_, err = a.ListenPacket("tcp", ":1")

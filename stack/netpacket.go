@@ -77,9 +77,6 @@ func (p *packetConn) WriteTo(b []byte, to net.Addr) (int, error) {
 
 // WriteToUDPAddrPort is WriteTo for an address that is a value.
 func (p *packetConn) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
-	if !to.Addr().Unmap().Is4() {
-		return 0, p.failed("write", neterr.BadAddress.With("%v: this stack speaks IPv4 only", to))
-	}
 	op := p.out.take()
 	defer p.out.give()
 	var h [udpHeaderLen]byte

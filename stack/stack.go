@@ -58,6 +58,7 @@ type Stack struct {
 	ipID       uint16
 	limits     icmpLimit
 	gateways   *gateways
+	pathMTUs   map[netip.Addr]pathMTU
 	// ACKs to listeners may bring SYN cookies until then.
 	cookiesUntil time.Duration
 
@@ -89,7 +90,7 @@ type Stack struct {
 // New makes a stack without interfaces: AddInterface gives it its NICs,
 // AddLoopback 127.0.0.1. Close ends it.
 func New(cfg Config) *Stack {
-	s := &Stack{cfg: cfg, start: time.Now(), ifaces: map[int]*Iface{}, own: map[netip.Addr]*Iface{}, effects: &effects{}, armed: never,
+	s := &Stack{cfg: cfg, start: time.Now(), ifaces: map[int]*Iface{}, own: map[netip.Addr]*Iface{}, pathMTUs: map[netip.Addr]pathMTU{}, effects: &effects{}, armed: never,
 		usage: usage{detached: map[uint32]int{}}, lookupsOf: map[uint32]int{}}
 	s.ctx, s.endLookups = context.WithCancel(context.Background())
 	seed := cfg.Seed
@@ -109,7 +110,7 @@ func New(cfg Config) *Stack {
 	s.reasm = reasm.New(&s.knobs.reasm)
 	s.reasmTimer.what = reassembly{s}
 	s.ipID = uint16(s.random.Uint32())
-	s.protos = []*protocol{newTCP(s), newUDP(s), newICMP(s)}
+	s.protos = []*protocol{newTCP(s), newUDP(s), newICMP(s, wire.ICMP), newICMP(s, wire.ICMPv6)}
 	warmServices()
 	return s
 }

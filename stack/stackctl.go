@@ -73,6 +73,9 @@ func (s *Stack) setKnob(k *knob, value string) error {
 		i.arpConfig = s.knobs.arp
 		i.arpConfig.MAC = mac
 		i.setRate()
+		if i.ip6 != nil {
+			i.ip6.config = s.knobs.nd
+		}
 	}
 	return nil
 }
@@ -154,7 +157,7 @@ func (s *Stack) SelfText() string {
 	row := func(a netip.Addr, flags string) { fmt.Fprintf(&b, "%-44s %02d %4s\n", a, 1, flags) }
 	for _, n := range s.ifnums() {
 		for _, a := range s.ifaces[n].addrs {
-			row(a.prefix.Addr(), "u")
+			row(s.ifaces[n].scoped(a.prefix.Addr()), "u")
 			if bc, ok := broadcastOf(a.prefix); ok && !s.ifaces[n].loopback {
 				row(bc, "b")
 			}
@@ -179,12 +182,20 @@ func (s *Stack) ARPText() string {
 		if i.nic == nil {
 			continue
 		}
-		for _, e := range i.arp.Entries(s.now) {
-			mac := e.MAC.Plan9()
-			if e.MAC == (wire.MAC{}) {
+		row := func(state fmt.Stringer, ip netip.Addr, station wire.MAC, age time.Duration) {
+			mac := station.Plan9()
+			if station == (wire.MAC{}) {
 				mac = "-"
 			}
-			fmt.Fprintf(&b, "%-6s %-10v %-40v %-12s %6d %3d\n", "ether", e.State, e.IP, mac, int(e.Age/time.Second), n)
+			fmt.Fprintf(&b, "%-6s %-10v %-40v %-12s %6d %3d\n", "ether", state, ip, mac, int(age/time.Second), n)
+		}
+		for _, e := range i.arp.Entries(s.now) {
+			row(e.State, e.IP, e.MAC, e.Age)
+		}
+		if i.ip6 != nil {
+			for _, e := range i.ip6.cache.Entries(s.now) {
+				row(e.State, e.IP, e.MAC, e.Age)
+			}
 		}
 	}
 	return b.String()
@@ -210,11 +221,14 @@ func (s *Stack) arpLine(line string) error {
 			if i.nic != nil {
 				i.arp.Flush()
 			}
+			if i.ip6 != nil {
+				i.ip6.cache.Flush()
+			}
 		}
 		return nil
 	case len(w) == 2 && (w[0] == "del" || w[0] == "remove"):
 		ip, i, err := s.neighbourIface(w[1])
-		if err == nil && !i.arp.Delete(ip) {
+		if err == nil && !i.forgetNeighbour(ip) {
 			err = neterr.NotFound.With("%v is not in the table", ip)
 		}
 		return err
@@ -232,8 +246,15 @@ func (s *Stack) arpLine(line string) error {
 
 func (s *Stack) neighbourIface(word string) (netip.Addr, *Iface, error) {
 	ip, err := netip.ParseAddr(word)
-	if err != nil || !ip.Is4() {
-		return ip, nil, neterr.BadAddress.With("%q: an IPv4 address is wanted", clip(word))
+	if err != nil {
+		return ip, nil, neterr.BadAddress.With("%q: an address is wanted", clip(word))
+	}
+	if ip = s.named(ip); ip.Is6() {
+		to, err := s.pathTo6(ip)
+		if err != nil || to.out.ip6 == nil || to.hop != ip || to.group {
+			return ip, nil, neterr.NoInterface.With("%v is on the network of none", ip)
+		}
+		return ip, to.out, nil
 	}
 	r, ok := s.routes.Lookup(ip)
 	if !ok || r.Kind != route.OnLink || s.ifaces[r.Iface] == nil || s.ifaces[r.Iface].nic == nil {
@@ -251,7 +272,12 @@ func (s *Stack) arpAdd(addr, station string) error {
 	if err != nil {
 		return neterr.BadArg.With("%q: a MAC is wanted, as in 02:00:00:00:00:01", clip(station))
 	}
-	ready, err := i.arp.Add(s.now, ip, mac)
+	var ready []*outFrame
+	if ip.Is6() {
+		ready, err = i.ip6.cache.Add(s.now, ip, mac)
+	} else {
+		ready, err = i.arp.Add(s.now, ip, mac)
+	}
 	for _, f := range ready {
 		i.address(f, mac)
 		i.enqueue(f)

@@ -91,7 +91,10 @@ func (pr *protocol) listener(local netip.AddrPort) *Conv {
 	if l := pr.listeners[local]; l != nil {
 		return l
 	}
-	return pr.listeners[netip.AddrPortFrom(anyOf(local.Addr()), local.Port())]
+	if l := pr.listeners[netip.AddrPortFrom(anyOf(local.Addr()), local.Port())]; l != nil {
+		return l
+	}
+	return pr.listeners[netip.AddrPortFrom(netip.IPv6Unspecified(), local.Port())] // of both families
 }
 
 // anyOf is the unspecified address of a's family.
@@ -228,32 +231,37 @@ func (s *Stack) tcpSend(c *Conv, f *outFrame, to path) {
 	seg.H.SrcPort, seg.H.DstPort = c.local.Port(), c.remote.Port()
 	f.Body = seg.Payload[:seg.Slices]
 	headerLen := s.tcpHeader(f, &seg.H, c.local.Addr(), c.remote.Addr(), seg.Len)
-	if wire.IPv4Len+headerLen+min(seg.Len, seg.MSS) > to.out.mtu {
+	at := transportAt(c.local.Addr())
+	if mtu := s.mtuTo(to, c.remote.Addr()); at-wire.EthernetLen+headerLen+min(seg.Len, seg.MSS) > mtu {
 		// The interface takes less than it did: as RFC 1191 has it from afar.
 		to.out.drops.add(dropTooLong)
 		to.out.queue.drop(f)
-		c.tcb.SetMTU(s.now, to.out.mtu)
+		c.tcb.SetMTU(s.now, mtu)
 		return
 	}
 	if seg.Len > seg.MSS {
-		f.GSO, f.GSOSize, f.HeaderLen = wire.GSOTCPv4, uint16(seg.MSS), uint16(payloadAt+headerLen)
+		f.GSO, f.GSOSize, f.HeaderLen = wire.GSOTCPv4, uint16(seg.MSS), uint16(at+headerLen)
+		if c.local.Addr().Is6() {
+			f.GSO = wire.GSOTCPv6
+		}
 	}
 	tos := c.tos &^ ecnMask // of these two bits the protocol decides
 	if seg.ECT {
 		tos |= ecnECT0
 	}
-	if err := s.send(f, to, &wire.IP{Src: c.local.Addr(), Dst: c.remote.Addr(), Proto: wire.TCP, TTL: c.ttl, TOS: tos, DF: true}, headerLen); err != nil {
+	if err := s.send(f, to, &wire.IP{Src: c.local.Addr(), Dst: c.remote.Addr(), Proto: wire.TCP, TTL: c.ttl, TOS: tos, DF: true, Flow: c.flow}, headerLen); err != nil {
 		c.tcb.SoftError(err)
 	}
 }
 
 // tcpHeader writes a TCP header whose checksum the NIC completes.
 func (s *Stack) tcpHeader(f *outFrame, h *wire.TCPHeader, src, dst netip.Addr, payload int) int {
-	at := f.head[payloadAt:]
+	start := transportAt(src)
+	at := f.head[start:]
 	n := h.Put(at)
 	sum := wire.Fold(wire.PseudoHeader(src, dst, wire.TCP, n+payload))
 	binary.BigEndian.PutUint16(at[wire.TCPChecksumAt:], sum)
-	f.NeedsCsum, f.CsumStart, f.CsumOffset = true, payloadAt, wire.TCPChecksumAt
+	f.NeedsCsum, f.CsumStart, f.CsumOffset = true, uint16(start), wire.TCPChecksumAt
 	return n
 }
 
@@ -270,7 +278,7 @@ func (s *Stack) tcpReply(t tuple, h *wire.TCPHeader) {
 	if h.Flags&wire.RST != 0 {
 		s.counts.TCP.OutRsts++
 	}
-	s.send(f, to, &wire.IP{Src: t.local.Addr(), Dst: t.remote.Addr(), Proto: wire.TCP, TTL: s.knobs.ttl, DF: true}, n)
+	s.send(f, to, &wire.IP{Src: t.local.Addr(), Dst: t.remote.Addr(), Proto: wire.TCP, TTL: s.knobs.ttl, DF: true, Flow: s.flowLabel(t)}, n)
 }
 
 // quotedFlow finds the connection that an ICMP error is about; one whose sequence

@@ -43,7 +43,7 @@ func (s *Stack) tcpCallDied(c *Conv) {
 
 // setup is what the engine is told of a path.
 func (s *Stack) setup(t tuple, o *tcpOptions, to path) tcp.Setup {
-	return tcp.Setup{ISS: s.iss(t), MTU: to.out.mtu, IPHeader: wire.IPv4Len, MSS: o.mss}
+	return tcp.Setup{ISS: s.iss(t), MTU: s.mtuTo(to, t.remote.Addr()), IPHeader: wire.BaseLen(t.remote.Addr()), MSS: o.mss}
 }
 
 // engine is a new one for a connection.
@@ -58,6 +58,7 @@ func (s *Stack) engine(t tuple, o *tcpOptions) *tcp.Conn {
 // tcpStart gives a conversation its engine.
 func (s *Stack) tcpStart(c *Conv, e *tcp.Conn) {
 	c.tcb = e
+	c.flow = s.flowLabel(tuple{c.local, c.remote})
 	c.settled = tcp.Listen // where no engine ever is: a SYN and its RST may come in one batch
 	c.proto.flows[tuple{c.local, c.remote}] = c
 	s.touch(c)

@@ -108,6 +108,10 @@ func (s *Stack) udpInput(p *packet) {
 	if c == nil {
 		n.NoPorts++
 		// RFC 1122 §4.1.3.1: port unreachable.
+		if p.ip.Src.Is6() {
+			s.sendError6(p, wire.ICMPv6Unreachable, wire.ICMPv6PortUnreachable, 0)
+			return
+		}
 		s.sendError(p, wire.ICMPUnreachable, wire.ICMPPortUnreachable, 0)
 		return
 	}
@@ -242,14 +246,14 @@ func (s *Stack) udpWrite(c *Conv, op *Op) (done bool, err error) {
 		if len(data) < udpHeaderLen {
 			return true, neterr.BadArg.With("%d bytes: with headers a write begins with 52 bytes of addresses", len(data))
 		}
-		remote = netip.AddrPortFrom(netip.AddrFrom16([16]byte(data[0:16])).Unmap(), binary.BigEndian.Uint16(data[48:]))
-		asked := netip.AddrFrom16([16]byte(data[16:32])).Unmap()
+		remote = netip.AddrPortFrom(s.named(netip.AddrFrom16([16]byte(data[0:16])).Unmap()), binary.BigEndian.Uint16(data[48:]))
+		asked := s.named(netip.AddrFrom16([16]byte(data[16:32])).Unmap())
 		data = data[udpHeaderLen:]
 		src, _, err := s.source(remote.Addr())
 		if err != nil {
 			return true, err
 		}
-		if s.own[asked] != nil {
+		if s.own[asked] != nil && asked.Is4() == remote.Addr().Is4() {
 			src = asked
 		}
 		local = netip.AddrPortFrom(src, local.Port())
@@ -268,14 +272,14 @@ func (s *Stack) udpWrite(c *Conv, op *Op) (done bool, err error) {
 }
 
 func (s *Stack) udpSend(c *Conv, local, remote netip.AddrPort, data []byte) error {
-	if len(data) > 0xffff-wire.IPv4Len-wire.UDPLen {
-		return neterr.MessageSize.With("%d bytes: a UDP datagram holds %d", len(data), 0xffff-wire.IPv4Len-wire.UDPLen)
+	if most := maxUDP(remote.Addr()); len(data) > most {
+		return neterr.MessageSize.With("%d bytes: a UDP datagram holds %d", len(data), most)
 	}
 	to, err := s.pathFrom(local.Addr(), remote.Addr())
 	if err != nil {
 		return err
 	}
-	ip := wire.IP{Src: local.Addr(), Dst: remote.Addr(), Proto: wire.UDP, TTL: c.ttl, TOS: c.tos, Options: c.ipOptions}
+	ip := wire.IP{Src: local.Addr(), Dst: remote.Addr(), Proto: wire.UDP, TTL: c.ttl, TOS: c.tos, Options: c.ipOptions, Flow: s.flowLabel(tuple{local, remote})}
 	if remote.Addr().IsMulticast() {
 		if !c.ttlSet {
 			ip.TTL = groupTTL
@@ -294,9 +298,10 @@ func (s *Stack) udpFrame(c *Conv, to path, ip wire.IP, local, remote netip.AddrP
 	f := to.out.queue.newFrame()
 	f.carry(append([]byte(nil), data...))
 	h := wire.UDPHeader{SrcPort: local.Port(), DstPort: remote.Port(), Length: uint16(wire.UDPLen + len(data))}
-	at := f.head[payloadAt:]
+	at := f.head[transportAt(local.Addr()):]
 	h.Put(at)
-	if c.checksum != sumOff {
+	// RFC 8200 §8.1: in IPv6 there is no going without.
+	if c.checksum != sumOff || remote.Addr().Is6() {
 		sum := wire.PseudoHeader(local.Addr(), remote.Addr(), wire.UDP, int(h.Length))
 		// RFC 768: a sum of zero is sent as all ones.
 		h.Checksum = wire.ForUDP(^wire.Fold(wire.Sum(data, wire.Sum(at[:wire.UDPLen], sum))))
@@ -346,6 +351,15 @@ func (c *Conv) checksumVerb(args []string) error {
 		c.checksum = sumOff
 	}
 	return nil
+}
+
+// maxUDP is what the length field of IP leaves for data: that of IPv4 counts its
+// header.
+func maxUDP(a netip.Addr) int {
+	if a.Is4() {
+		return 0xffff - wire.IPv4Len - wire.UDPLen
+	}
+	return 0xffff - wire.UDPLen
 }
 
 func datagramState(c *Conv) string {

@@ -27,6 +27,10 @@ type packet struct {
 	summed  bool // the transport checksum needs no look
 	toGroup bool // came in a link-level broadcast or multicast
 	bad     dropReason
+
+	chain   wire.Chain   // of IPv6's extension headers
+	problem wire.Problem // with them
+	pieced  bool         // put together from fragments
 }
 
 // An intake is the way in from one NIC to its interface.
@@ -112,6 +116,8 @@ func (p *packet) parse() {
 		p.buf = p.frame.Buf
 		p.summed = p.frame.NeedsCsum || p.frame.CsumValid
 		p.bad = p.verify()
+	case wire.EtherIPv6:
+		p.parse6(payload)
 	default:
 		p.bad = dropEtherType
 	}
@@ -129,7 +135,11 @@ func (p *packet) verify() dropReason {
 		}
 	case wire.UDP:
 		h, _, err := wire.ParseUDP(p.payload)
-		// RFC 1122 §4.1.3.4: zero means that the sender made none.
+		// RFC 1122 §4.1.3.4: zero means that the sender made none. RFC 8200 §8.1: in
+		// IPv6 he has to.
+		if err == nil && h.Checksum == 0 && p.ip.Src.Is6() {
+			return dropUDPChecksum
+		}
 		if err == nil && h.Checksum != 0 && wire.TransportChecksum(p.ip.Src, p.ip.Dst, wire.UDP, p.payload[:h.Length]) != 0 {
 			return dropUDPChecksum
 		}
@@ -168,6 +178,8 @@ func (s *Stack) up(p *packet) {
 		i.arpInput(&p.arp)
 	case wire.EtherIPv4:
 		s.ipInput(p)
+	case wire.EtherIPv6:
+		s.ip6Input(p)
 	}
 }
 
@@ -224,7 +236,7 @@ func (s *Stack) deliver(p *packet) {
 		s.igmpInput(p)
 		return
 	}
-	pr := s.proto(p.ip.Proto)
+	pr := s.protoOf(&p.ip)
 	if pr == nil {
 		s.counts.IP.InUnknownProtos++
 		// RFC 1122 §3.2.2.1: code 2, protocol unreachable.
@@ -270,11 +282,15 @@ func (s *Stack) reassemble(p *packet) bool {
 }
 
 // quote is what an ICMP error says of a datagram: its header and as much as fits
-// in 576 bytes (RFC 1812 §4.3.2.3).
+// in 576 bytes (RFC 1812 §4.3.2.3), or in what every link of IPv6 carries (RFC 4443
+// §2.4 c).
 func (p *packet) quote() []byte {
-	const most = 576 - wire.IPv4Len - wire.ICMPLen
+	most := 576 - wire.IPv4Len - wire.ICMPLen
+	if p.ip.Src.Is6() {
+		most = wire.MinIPv6MTU - wire.IPv6Len - wire.ICMPLen
+	}
 	q := make([]byte, 0, most)
-	q = append(q, p.header...)
+	q = append(q, p.header[:min(len(p.header), most)]...)
 	return append(q, p.payload[:min(len(p.payload), most-len(q))]...)
 }
 
@@ -287,8 +303,14 @@ func (r reassembly) tick() {
 	s := r.s
 	for _, e := range s.reasm.Tick(s.now) {
 		s.counts.IP.ReasmFails++
-		// RFC 1122 §3.3.2: time exceeded, code 1, if fragment 0 is there.
-		if e.First != nil {
+		// RFC 1122 §3.3.2, RFC 8200 §4.5: time exceeded, code 1, if fragment 0 is there.
+		switch {
+		case e.First == nil:
+		case e.Key.Src.Is6():
+			if to, err := s.pathTo(e.Key.Src); err == nil {
+				s.sendErrorFrom6(to.out, e.Key.Dst, e.First, wire.ICMPv6TimeExceeded, wire.ICMPReassemblyExceeded, 0)
+			}
+		default:
 			s.sendErrorAbout(e.First, wire.ICMPTimeExceeded, wire.ICMPReassemblyExceeded, 0)
 		}
 	}

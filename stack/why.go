@@ -27,7 +27,7 @@ func (c *Conv) why() string {
 		what = fmt.Sprintf("pinging %v once a second", c.remote.Addr())
 	case c.phase == connected:
 		what = "connected to " + bang(c.remote)
-		if c.proto.num == wire.ICMP {
+		if isICMP(c.proto.num) {
 			what = fmt.Sprintf("connected to %v", c.remote.Addr())
 		}
 		if n := len(c.datagrams.items); n > 0 {

@@ -140,13 +140,13 @@ var situations = []struct {
 		s.pass(4 * time.Second)
 		return s.b.Conv(wire.TCP, 1)
 	}},
-	{"listening", "Listen for 0s: announced at 0.0.0.0!80, no call yet, and nobody waits for one", func(s *scene) *Conv { return s.l }},
-	{"listening with somebody there", "Listen for 0s: announced at 0.0.0.0!80, waiting for a call", func(s *scene) *Conv {
+	{"listening", "Listen for 0s: announced at ::!80, no call yet, and nobody waits for one", func(s *scene) *Conv { return s.l }},
+	{"listening with somebody there", "Listen for 0s: announced at ::!80, waiting for a call", func(s *scene) *Conv {
 		start(s.b, &Op{Kind: OpListen, Conv: s.l})
 		return s.l
 	}},
-	{"listening and left", "Listen for 0s: announced at 0.0.0.0!81, no call yet, and nobody waits for one; nobody has it open, and it will be closed in 1h0m", func(s *scene) *Conv { return s.left(s.b, "announce 81") }},
-	{"a call in the queue", "Listen for 0s: announced at 0.0.0.0!80, 1 call waits for somebody to open listen", func(s *scene) *Conv {
+	{"listening and left", "Listen for 0s: announced at ::!81, no call yet, and nobody waits for one; nobody has it open, and it will be closed in 1h0m", func(s *scene) *Conv { return s.left(s.b, "announce 81") }},
+	{"a call in the queue", "Listen for 0s: announced at ::!80, 1 call waits for somebody to open listen", func(s *scene) *Conv {
 		s.call("connect 10.0.0.2:80")
 		return s.l
 	}},
@@ -155,27 +155,27 @@ var situations = []struct {
 		s.pass(2 * time.Second)
 		return s.b.Conv(wire.TCP, 1)
 	}},
-	{"a full backlog", "Listen for 0s: announced at 0.0.0.0!80, 2 calls wait for somebody to open listen; the backlog of 2 is full, new calls are not answered", func(s *scene) *Conv {
+	{"a full backlog", "Listen for 0s: announced at ::!80, 2 calls wait for somebody to open listen; the backlog of 2 is full, new calls are not answered", func(s *scene) *Conv {
 		command(s, s.l, "backlog 2")
 		for range 3 {
 			s.call("connect 10.0.0.2:80")
 		}
 		return s.l
 	}},
-	{"a backlog full of handshakes", "Listen for 0s: announced at 0.0.0.0!80, no call yet, and nobody waits for one; 1 caller has not confirmed our answer yet, as many as the backlog: new ones get a cookie, and are forgotten until it comes back", func(s *scene) *Conv {
+	{"a backlog full of handshakes", "Listen for 0s: announced at ::!80, no call yet, and nobody waits for one; 1 caller has not confirmed our answer yet, as many as the backlog: new ones get a cookie, and are forgotten until it comes back", func(s *scene) *Conv {
 		must(s, s.b.WriteARP("add 10.0.0.1 "+s.a.Iface(1).mac.String()))
 		command(s, s.l, "backlog 1")
 		s.silentCall()
 		return s.l
 	}},
-	{"the same without cookies", "Listen for 0s: announced at 0.0.0.0!80, no call yet, and nobody waits for one; 1 caller has not confirmed our answer yet, as many as the backlog: each new one takes the place of the oldest", func(s *scene) *Conv {
+	{"the same without cookies", "Listen for 0s: announced at ::!80, no call yet, and nobody waits for one; 1 caller has not confirmed our answer yet, as many as the backlog: each new one takes the place of the oldest", func(s *scene) *Conv {
 		must(s, s.b.WriteARP("add 10.0.0.1 "+s.a.Iface(1).mac.String()))
 		must(s, s.b.WriteCtl("tcp.syncookies off"))
 		command(s, s.l, "backlog 1")
 		s.silentCall()
 		return s.l
 	}},
-	{"a listener that took calls and was left", "Listen for 0s: announced at 0.0.0.0!81, no call yet, and nobody waits for one; nobody has it open, and it stays for the 1 call that it took", func(s *scene) *Conv {
+	{"a listener that took calls and was left", "Listen for 0s: announced at ::!81, no call yet, and nobody waits for one; nobody has it open, and it stays for the 1 call that it took", func(s *scene) *Conv {
 		l := s.left(s.b, "announce 81")
 		s.call("connect 10.0.0.2:81")
 		listen(s, l)
@@ -455,7 +455,7 @@ var situations = []struct {
 		synctest.Wait()
 		return peer
 	}},
-	{"udp listening", "Open for 0s: announced at 0.0.0.0!53, no call yet, and nobody waits for one", func(s *scene) *Conv {
+	{"udp listening", "Open for 0s: announced at ::!53, no call yet, and nobody waits for one", func(s *scene) *Conv {
 		l := clone(s, s.b, wire.UDP)
 		command(s, l, "announce 53")
 		return l
@@ -468,7 +468,7 @@ var situations = []struct {
 		synctest.Wait()
 		return s.b.Conv(wire.UDP, 1)
 	}},
-	{"udp with headers", "Open for 0s: announced at 0.0.0.0!53: datagrams from everybody are read from data, each behind 52 bytes of addresses", func(s *scene) *Conv {
+	{"udp with headers", "Open for 0s: announced at ::!53: datagrams from everybody are read from data, each behind 52 bytes of addresses", func(s *scene) *Conv {
 		l := clone(s, s.b, wire.UDP)
 		command(s, l, "headers\nannounce 53")
 		return l

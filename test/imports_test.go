@@ -50,6 +50,16 @@ var rooms = map[string]room{
 		because: "igmp is pure: it is told of groups and queries and says what to report",
 		pure:    true,
 	},
+	"ndp": {
+		may:     []string{"wire", "stack/neterr"},
+		because: "ndp is pure: it is given messages and times and says what to send, so that hours of a lifetime are a test's moment",
+		pure:    true,
+	},
+	"mld": {
+		may:     []string{"wire"},
+		because: "mld is pure: groups and queries in, records of reports out",
+		pure:    true,
+	},
 	"route": {
 		may:     []string{"wire", "stack/neterr"},
 		because: "route is pure: a table from prefixes to numbers, which knows interfaces only by their number",
@@ -66,7 +76,7 @@ var rooms = map[string]room{
 		pure:    true,
 	},
 	"stack": {
-		may:     []string{"wire", "nic", "arp", "igmp", "route", "stack/neterr", "stack/reasm", "stack/tcp"},
+		may:     []string{"wire", "nic", "arp", "igmp", "ndp", "mld", "route", "stack/neterr", "stack/reasm", "stack/tcp"},
 		because: "the stack serves files, Go programs and tests alike, so it knows none of them",
 	},
 	"stack/dns": {
