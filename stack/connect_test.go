@@ -91,8 +91,8 @@ func TestConnectTellsWhatWasTried(t *testing.T) {
 			errno       syscall.Errno
 		}{
 			{"x10.0.0.2", "connection refused", syscall.ECONNREFUSED},
-			{"x10.0.0.9-x10.9.9.9-x10.0.0.2", "host unreachable: neighbour 10.0.0.9 does not answer; before it 2 in vain: 10.9.9.9: no route: to 10.9.9.9: add one to iproute, " +
-				"10.0.0.2: connection refused", syscall.EHOSTUNREACH}, // which took the longest
+			{"x10.0.0.9-x10.9.9.9-x10.0.0.2", "host unreachable: neighbour 10.0.0.9 does not answer; before it 2 in vain: 10.0.0.2: connection refused, " +
+				"10.9.9.9: no route: to 10.9.9.9: add one to iproute", syscall.EHOSTUNREACH}, // which took the longest; the last is that without a route (RFC 6724 §6, rule 1)
 			{"x10.0.0.2-x10.9.9.9", "no route: to 10.9.9.9: add one to iproute; before it 1 in vain: 10.0.0.2: connection refused", syscall.ENETUNREACH},
 			{"x10.9.9.8-x10.9.9.9", "no route: to 10.9.9.9: add one to iproute; before it 1 in vain: 10.9.9.8: no route: to 10.9.9.8: add one to iproute", syscall.ENETUNREACH},
 		} {
