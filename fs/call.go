@@ -92,6 +92,9 @@ func (s *Server) submit(c *call) {
 // a request whose answer is on its way: with one reader none can come before its
 // request is entered.
 func (s *Server) interrupt(unique uint64) {
+	if w, ok := s.bulk.withdraw(unique); ok {
+		s.serveBulk(w, make([]byte, smallReply)) // it may have to wait, and then is to be told
+	}
 	if c := s.calls.get(unique); c != nil {
 		c.stack.Cancel(&c.op, neterr.Interrupted)
 		return

@@ -50,15 +50,18 @@ func (d *device) Close() error {
 // errUnmounted ends the loop: nobody has the tree mounted any more.
 var errUnmounted = errors.New("unmounted")
 
-// read waits for a request.
-func (d *device) read(b []byte) (int, error) {
+// errNothing: no request is there.
+var errNothing = errors.New("no request")
+
+// read waits for a request, or sees whether there is one.
+func (d *device) read(b []byte, wait bool) (int, error) {
 	for {
 		var n int
 		var errno syscall.Errno
 		err := d.conn.Read(func(fd uintptr) bool {
 			r, _, e := syscall.RawSyscall(unix.SYS_READ, fd, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
 			n, errno = int(r), e
-			return e != syscall.EAGAIN
+			return e != syscall.EAGAIN || !wait
 		})
 		switch {
 		case err != nil:
@@ -67,6 +70,8 @@ func (d *device) read(b []byte) (int, error) {
 			return 0, errUnmounted
 		case errno == syscall.EINTR, errno == syscall.ENOENT:
 			// ENOENT: the request was taken back while we read it.
+		case errno == syscall.EAGAIN:
+			return 0, errNothing
 		case errno == syscall.ENODEV, errno == 0 && n == 0:
 			return 0, errUnmounted
 		case errno != 0:

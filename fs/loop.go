@@ -21,16 +21,30 @@ func (s *Server) serve() error {
 	out := make([]byte, blockLen)
 	for {
 		block := s.blocks.get()
-		n, err := s.dev.read(block.B)
-		if err == nil {
-			s.handle(block.B[:n], block, out)
-		}
-		block.Release()
-		if err == errUnmounted {
-			return nil
-		}
-		if err != nil {
+		n, err := s.dev.read(block.B, s.bulk.empty())
+		switch {
+		case err == errNothing:
+			block.Release()
+			s.handleBulk(out)
+			continue
+		case err != nil:
+			block.Release()
+			s.bulk.drop()
+			if err == errUnmounted {
+				err = nil
+			}
 			return err
+		case isBulk(block.B[:n]):
+			if s.bulk.full() {
+				s.handleBulk(out)
+			}
+			s.bulk.add(block, n)
+			continue
+		}
+		s.handle(block.B[:n], block, out)
+		block.Release()
+		if s.bulk.passed() {
+			s.handleBulk(out)
 		}
 	}
 }

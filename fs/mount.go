@@ -51,6 +51,7 @@ type Server struct {
 	serials serials
 	trees   trees
 	notes   notifier
+	bulk    bulk
 	jobs    jobs
 
 	ready     chan struct{} // closed when the kernel has been greeted

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/netip"
 	"reflect"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -237,6 +238,7 @@ func (s *Stack) AllJSON(p wire.Proto, limit int) string {
 			b.WriteString(sep)
 			b.Write(rows[i].JSON())
 			after, sep = rows[i].Number, ",\n"
+			runtime.Gosched() // whoever carries bytes goes first
 		}
 		if len(rows) < recordsAtOnce {
 			b.WriteString("\n]\n")

@@ -12,6 +12,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"syscall"
 	"time"
 )
 
@@ -27,11 +28,59 @@ var clients = map[string]func(args []string) error{
 	"hold":         hold,
 	"hoard":        hoard,
 	"readers":      readers,
+	"turns":        turns,
+	"views":        views,
 	"write":        write,
 	"vandal":       vandal,
 }
 
 func clientNames() []string { return slices.Sorted(maps.Keys(clients)) }
+
+// views DIR N makes N directories, v0 and so on, and prints how long each took, in
+// nanoseconds.
+func views(args []string) error {
+	n, err := strconv.Atoi(args[1])
+	if err != nil {
+		return err
+	}
+	for i := range n {
+		begin := time.Now()
+		if err := syscall.Mkdir(fmt.Sprintf("%s/v%d", args[0], i), 0o755); err != nil {
+			return err
+		}
+		fmt.Println(time.Since(begin).Nanoseconds())
+	}
+	return nil
+}
+
+// turns FILE N: N times 64 bytes and their echo; prints how long each took, in
+// nanoseconds. FILE must lead to an echo server.
+func turns(args []string) error {
+	n, err := strconv.Atoi(args[1])
+	if err != nil {
+		return err
+	}
+	fd, err := again(func() (int, error) { return syscall.Open(args[0], syscall.O_RDWR, 0) })
+	if err != nil {
+		return err
+	}
+	var b [64]byte
+	for range n {
+		begin := time.Now()
+		if _, err := again(func() (int, error) { return syscall.Write(fd, b[:]) }); err != nil {
+			return err
+		}
+		for got := 0; got < len(b); {
+			n, err := again(func() (int, error) { return syscall.Read(fd, b[got:]) })
+			if err != nil || n == 0 {
+				return fmt.Errorf("%d bytes came back, and %v", got, err)
+			}
+			got += n
+		}
+		fmt.Println(time.Since(begin).Nanoseconds())
+	}
+	return nil
+}
 
 // get ADDR sends an HTTP request and prints the whole answer.
 func get(args []string) error {
