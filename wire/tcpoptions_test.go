@@ -56,19 +56,6 @@ func TestParseTCPOptions(t *testing.T) {
 	}
 }
 
-// Any kind with any length, at any distance from the end of the options.
-func TestParseTCPOptionsNeverLoseTheSegment(t *testing.T) {
-	for kind := range 256 {
-		for length := range 256 {
-			for _, room := range []int{1, 2, 3, 4, 10, 39, 40} {
-				options := bytes.Repeat([]byte{byte(length)}, room)
-				options[0] = byte(kind)
-				parseOptions(t, options)
-			}
-		}
-	}
-}
-
 // A repeated SACK option with fewer blocks leaves none of the first one's.
 func TestParseTCPOptionsRepeatedSACK(t *testing.T) {
 	b := unhex(t, "0512 00000001 00000002 00000003 00000004 050a 00000005 00000006")
@@ -108,4 +95,146 @@ func TestPutTCPOptions(t *testing.T) {
 			t.Errorf("%s: %x, want %x", c.name, b[TCPLen:n], want)
 		}
 	}
+}
+
+// The rows of RFC 9293 that are about the form of a header: a test with the name
+// of a row of test/requirements proves that row.
+
+func TestRFC9293_MUST_4(t *testing.T) {
+	for b, want := range map[string]TCPOptions{
+		"0204 05b4":            {MSS: 1460},
+		"01 01 0204 05b4 01":   {MSS: 1460},
+		"00 02 0204 05b4":      {}, // the end: nothing after it counts
+		"0204 05b4 00 0303 07": {MSS: 1460},
+	} {
+		if got := parseOptions(t, unhex(t, b)); got != want {
+			t.Errorf("%s: %+v, want %+v", b, got, want)
+		}
+	}
+}
+
+// An option is read in any segment, whatever its flags.
+func TestRFC9293_MUST_5(t *testing.T) {
+	want := TCPOptions{MSS: 1460, HasTimestamps: true, TSVal: 1, TSEcr: 2, SACKs: 1, SACK: [4]SACKBlock{{3, 4}}}
+	for flags := range 256 {
+		h := TCPHeader{Flags: TCPFlags(flags), Options: want}
+		b := make([]byte, MaxTCPLen)
+		got, _, err := ParseTCP(b[:h.Put(b)])
+		if err != nil || got.Options != want {
+			t.Errorf("%v: %+v, %v; want %+v", TCPFlags(flags), got.Options, err, want)
+		}
+	}
+}
+
+// Every kind that we do not know, of every length, before one that we do.
+func TestRFC9293_MUST_6(t *testing.T) {
+	known := map[int]bool{optEnd: true, optNop: true, optMSS: true, optWScale: true, optSACKPermitted: true, optSACK: true, optTimestamps: true}
+	for kind := range 256 {
+		for length := 2; length <= 36 && !known[kind]; length++ {
+			b := bytes.Repeat([]byte{0xff}, length)
+			b[0], b[1] = byte(kind), byte(length)
+			if got := parseOptions(t, append(b, optMSS, lenMSS, 0x05, 0xb4)); got.MSS != 1460 {
+				t.Fatalf("an MSS behind kind %d of length %d is read as %d", kind, length, got.MSS)
+			}
+		}
+	}
+}
+
+// Any kind with any length, at any distance from the end of the options: the
+// segment is not lost, and what came before counts.
+func TestRFC9293_MUST_7(t *testing.T) {
+	for kind := range 256 {
+		for length := range 256 {
+			for _, room := range []int{1, 2, 3, 4, 10, 35, 36} {
+				options := append([]byte{optMSS, lenMSS, 0x05, 0xb4}, bytes.Repeat([]byte{byte(length)}, room)...)
+				options[4] = byte(kind)
+				got := parseOptions(t, options)
+				if again := kind == optMSS && length == lenMSS; got.MSS != 1460 && !again {
+					t.Fatalf("kind %d, length %d, %d bytes left: the MSS before it is %d", kind, length, room, got.MSS)
+				}
+			}
+		}
+	}
+}
+
+// Options that begin at any byte.
+func TestRFC9293_MUST_64(t *testing.T) {
+	want := TCPOptions{MSS: 1460, HasWScale: true, WScale: 7, HasTimestamps: true, TSVal: 1, TSEcr: 2}
+	for before := range 4 {
+		for between := range 4 {
+			nops := bytes.Repeat([]byte{optNop}, before)
+			b := append(nops, unhex(t, "0204 05b4 0303 07")...)
+			b = append(b, bytes.Repeat([]byte{optNop}, between)...)
+			if got := parseOptions(t, append(b, unhex(t, "080a 00000001 00000002")...)); got != want {
+				t.Errorf("%d before and %d between: %+v, want %+v", before, between, got, want)
+			}
+		}
+	}
+}
+
+// everyHeader calls do with the bytes of a header for each set of options, put
+// where there was something else before.
+func everyHeader(do func(o TCPOptions, options []byte)) {
+	for set := range 1 << 4 {
+		for blocks := range 5 {
+			o := TCPOptions{SACKs: blocks, SACK: [4]SACKBlock{{1, 2}, {3, 4}, {5, 6}, {7, 8}}}
+			if set&1 != 0 {
+				o.MSS = 1460
+			}
+			if set&2 != 0 {
+				o.HasWScale, o.WScale = true, 7
+			}
+			o.SACKPermitted, o.HasTimestamps = set&4 != 0, set&8 != 0
+			b := bytes.Repeat([]byte{0xaa}, MaxTCPLen)
+			h := TCPHeader{Options: o}
+			do(o, b[TCPLen:h.Put(b)])
+		}
+	}
+}
+
+// A reader that believes lengths alone finds every option whole.
+func TestRFC9293_MUST_68(t *testing.T) {
+	everyHeader(func(o TCPOptions, b []byte) {
+		sent := b
+		for len(b) > 0 && b[0] != optEnd {
+			n := 1
+			if b[0] != optNop {
+				if len(b) < 2 || b[1] < 2 || int(b[1]) > len(b) {
+					t.Fatalf("%+v is put as %x: the length at %x cannot be", o, sent, b)
+				}
+				if b[0] > optTimestamps {
+					t.Fatalf("%+v is put as %x: there is no kind %d", o, sent, b[0])
+				}
+				n = int(b[1])
+			}
+			b = b[n:]
+		}
+	})
+}
+
+// What is beyond the end of the options is zero, and the header ends at a word.
+// Ours leaves nothing there: NOPs bring each option to the end of one.
+func TestRFC9293_MUST_69(t *testing.T) {
+	everyHeader(func(o TCPOptions, b []byte) {
+		if len(b)%4 != 0 {
+			t.Fatalf("%+v is put as %x: no whole words", o, b)
+		}
+		at := 0
+		for at < len(b) && b[at] != optEnd {
+			if b[at] == optNop {
+				at++
+				continue
+			}
+			if at+1 >= len(b) {
+				t.Fatalf("%+v is put as %x: cut off", o, b)
+			}
+			at += int(max(b[at+1], 2))
+		}
+		if at > len(b) {
+			t.Fatalf("%+v is put as %x: it reaches beyond the header", o, b)
+		}
+		if padding := b[at:]; !bytes.Equal(padding, make([]byte, len(padding))) {
+			t.Fatalf("%+v is put as %x: padded with %x", o, b, padding)
+		}
+	})
 }
