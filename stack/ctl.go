@@ -120,7 +120,7 @@ func (s *Stack) tryCtl(op *Op) (done bool, err error) {
 	return true, nil
 }
 
-const verbList = "connect announce bind close hangup shutdown keep linger keepalive nodelay ttl tos ipoptions backlog rtimeout rcvbuf sndbuf mss headers addmulti remmulti checksum ignoreadvice accept reject"
+const verbList = "connect announce bind close hangup shutdown keep linger keepalive retries nodelay ttl tos ipoptions backlog rtimeout rcvbuf sndbuf mss headers addmulti remmulti checksum ignoreadvice accept reject"
 
 // command runs one line. Not done: it is a connect whose end is to be waited for.
 func (c *Conv) command(op *Op, line string) (done bool, err error) {

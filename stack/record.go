@@ -114,6 +114,7 @@ type SettingsRecord struct {
 	KeepIntvl    seconds  `json:"keepintvl,omitempty"`
 	KeepCnt      int      `json:"keepcnt,omitempty"`
 	UserTimeout  seconds  `json:"usertimeout,omitempty"`
+	Retries      string   `json:"retries,omitempty"`
 	SndBuf       int      `json:"sndbuf,omitempty"`
 	RcvBuf       int      `json:"rcvbuf,omitempty"`
 	MSS          int      `json:"mss,omitempty"`
@@ -139,6 +140,12 @@ func (c *Conv) settings() *SettingsRecord {
 	if o.lingerOn {
 		d := seconds(o.linger)
 		r.Linger = &d
+	}
+	switch {
+	case o.retries < 0:
+		r.Retries = "forever"
+	case o.retries > 0:
+		r.Retries = strconv.Itoa(o.retries)
 	}
 	if c.bound.IsValid() {
 		r.Bind = bang(c.bound)

@@ -193,6 +193,8 @@ func TestRecordOfSettings(t *testing.T) {
 			"sndbuf 64k\nrcvbuf 1m\nmss 1000\ncc newreno": "cc newreno, mss 1000, rcvbuf 1048576, sndbuf 65536",
 			"linger 0\nusertimeout 5000\nrtimeout 250":    "linger 0s, rtimeout 250ms, usertimeout 5s",
 			"linger 5\nlinger off\nignoreadvice":          "ignoreadvice on",
+			"retries 7":                                   "retries 7",
+			"retries forever":                             "retries forever",
 		} {
 			if got := set(wire.TCP, lines); got != want {
 				t.Errorf("%q: %q, want %q", lines, got, want)

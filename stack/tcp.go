@@ -28,8 +28,20 @@ func newTCP(s *Stack) *protocol {
 		}
 		return c.tcb.Deadline()
 	}
-	pr.tick = func(c *Conv) { c.tcb.Tick(s.now) }
+	pr.tick = s.tcpTick
 	return pr
+}
+
+// r1 is how many retransmissions in a row make us doubt the way to the peer: 3 at
+// least, RFC 9293 §3.8.3.
+const r1 = 3
+
+func (s *Stack) tcpTick(c *Conv) {
+	before := c.tcb.Retries()
+	c.tcb.Tick(s.now)
+	if n := c.tcb.Retries(); n > before && n >= r1 {
+		s.doubt(c.remote.Addr())
+	}
 }
 
 // The two ECN bits of IP's TOS, RFC 3168 §5.

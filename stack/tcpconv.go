@@ -20,6 +20,7 @@ type tcpOptions struct {
 	keepIdle, keepIntvl     time.Duration
 	keepCount               int
 	userTimeout             time.Duration
+	retries                 int // 0: the knob's; below 0: for ever
 	sndBuf, rcvBuf, mss     int
 	linger                  time.Duration
 	lingerOn                bool
@@ -46,6 +47,9 @@ func (o *tcpOptions) apply(t *tcp.Conn, now time.Duration) {
 	t.SetKeepAlive(now, o.keepAlive)
 	if o.userTimeout > 0 {
 		t.SetUserTimeout(o.userTimeout)
+	}
+	if o.retries != 0 {
+		t.SetRetries(o.retries)
 	}
 	if o.sndBuf > 0 {
 		t.SetSendBuffer(o.sndBuf)

@@ -35,6 +35,8 @@ func (s *Stack) tcpControl(c *Conv, verb string, args []string) (known bool, err
 		o.quickAck, err = optionalSwitch(verb, args)
 	case "usertimeout":
 		o.userTimeout, err = oneDuration(verb, args, time.Millisecond)
+	case "retries":
+		o.retries, err = retries(args)
 	case "rcvbuf":
 		o.rcvBuf, err = s.bufferSize(c, verb, args)
 	case "sndbuf":
@@ -77,6 +79,14 @@ func optionalSwitch(verb string, args []string) (bool, error) {
 		return false, neterr.BadArg.With("%s %q: on or off is wanted", verb, clip(strings.Join(args, " ")))
 	}
 	return on, nil
+}
+
+// retries is R2 of a connection (RFC 9293 §3.8.3), below 0 for none.
+func retries(args []string) (int, error) {
+	if len(args) == 1 && args[0] == "forever" {
+		return -1, nil
+	}
+	return smallNumber("retries", args, 1, 255)
 }
 
 // userBuffer is the largest queue that somebody gets who owns neither the tree

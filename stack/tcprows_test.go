@@ -668,7 +668,88 @@ func TestRFC9293_SHLD_20(t *testing.T) {
 
 // --- Trouble
 
-// From the first timeout on why, status and the events tell of trouble.
+// unanswered writes a byte that the station does not acknowledge, and calls look
+// with each time that it goes again, till the connection is over. It returns how
+// often that was, and the error that a reader gets.
+func (k *talk) unanswered(look func(n int)) (int, error) {
+	k.t.Helper()
+	write(k.t, k.conv, []byte("x"))
+	k.hear(wire.ACK, "x")
+	reading := start(k.host, &Op{Kind: OpRead, Conv: k.conv, Max: 1})
+	for n := 0; ; {
+		select {
+		case <-reading.done:
+			return n, reading.op.Err
+		case <-time.After(100 * time.Millisecond):
+		}
+		for _, d := range k.seen() {
+			if h, payload := d.tcp(k.t); len(payload) > 0 {
+				if string(payload) != "x" || h.Seq+1 != k.them.Seq {
+					k.t.Fatalf("%q at %d", payload, h.Seq)
+				}
+				n++
+				look(n)
+			}
+		}
+	}
+}
+
+// At R1 the next hop is asked whether it is there; at R2 the connection ends.
+func TestRFC9293_MUST_20(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		far := newTalks(t)
+		k := far.dialled(t, "")
+		far.asks()
+		asked := 0
+		n, err := k.unanswered(func(n int) {
+			for _, a := range far.asks() {
+				if a.Op == wire.ARPRequest && a.TargetIP == testFar && asked == 0 {
+					asked = n
+				}
+			}
+		})
+		if asked < r1 || asked > r1+1 {
+			t.Errorf("the neighbour was first asked about retransmission %d, want %d", asked, r1)
+		}
+		if r2 := far.host.knobs.tcp.Retries2; n != r2 || !errors.Is(err, syscall.ETIMEDOUT) {
+			t.Errorf("after %d retransmissions a reader gets %v; want %d and ETIMEDOUT", n, err, r2)
+		}
+	})
+}
+
+func TestRFC9293_SHLD_10(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		far := newTalks(t)
+		k := far.dialled(t, "retries 5")
+		far.asks()
+		k.unanswered(func(n int) {
+			if asks := far.asks(); n < 3 && len(asks) > 0 {
+				t.Errorf("the path is doubted after %d retransmissions, want 3 or more", n)
+			}
+		})
+	})
+}
+
+// R2 by ctl; stack/tcp has the same for the engine.
+func TestRFC9293_MUST_21(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		far := newTalks(t)
+		for _, want := range []int{1, 4, 17} {
+			k := far.dialled(t, fmt.Sprintf("retries %d", want))
+			if n, err := k.unanswered(func(int) {}); n != want || !errors.Is(err, syscall.ETIMEDOUT) {
+				t.Errorf("retries %d: %d retransmissions, then %v", want, n, err)
+			}
+		}
+		k := far.dialled(t, "retries forever")
+		write(t, k.conv, []byte("x"))
+		time.Sleep(100 * time.Hour)
+		if st := k.conv.Info().State; st != "Established" {
+			t.Errorf("retries forever: %s after 100 hours", st)
+		}
+	})
+}
+
+// From the first timeout on why tells of trouble.
 func TestRFC9293_SHLD_9(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		far := newTalks(t)
@@ -678,6 +759,20 @@ func TestRFC9293_SHLD_9(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		if why := k.conv.WhyText(); !strings.Contains(why, "retransmitting for 4s, 4 times without an answer") {
 			t.Errorf("why says %q", why)
+		}
+	})
+}
+
+// What came last had this TOS; status tells.
+func TestRFC9293_MAY_9(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		far := newTalks(t)
+		k := far.dialled(t, "")
+		h := k.us
+		h.Flags = wire.ACK
+		far.forge(forgery{ip: wire.IP{TOS: 0xb8}, segment: h, payload: "x"})
+		if got := k.conv.record().FromTOS; got != 0xb8 {
+			t.Errorf("TOS %#x came, want 0xb8", got)
 		}
 	})
 }

@@ -28,7 +28,7 @@ type Stats struct {
 	BytesIn, BytesOut   uint64 // in order and acknowledged
 	SegsIn, SegsOut     uint64
 	Retrans             uint64        // segments sent again
-	Backoff             int           // timeouts in a row without progress: R1 is 3
+	Backoff             int           // timeouts in a row without progress
 	KeepProbes          int           // keep-alives without an answer
 	Urgent              int           // unread bytes up to the urgent pointer
 	LastRecv, LastSend  time.Duration // any segment

@@ -75,6 +75,10 @@ func (c *Conn) Tick(now time.Duration) {
 	}
 }
 
+// Retries is how many timeouts in a row there have been: the caller doubts the path
+// after R1 of them, RFC 9293 §3.8.3.
+func (c *Conn) Retries() int { return c.retries }
+
 // timeout is how long to wait for an acknowledgement now: the interval of window
 // probes doubles by itself, RFC 9293 §3.8.6.1.
 func (c *Conn) timeout() time.Duration {
