@@ -241,7 +241,7 @@ var situations = []struct {
 		s.begin(c, OpWrite, big[:1<<17])
 		return c
 	}},
-	{"retransmitting", "Established for 10s: up with 10.0.0.2!80; retransmitting for 9s, 5 times without an answer from the peer", func(s *scene) *Conv {
+	{"retransmitting", "Established for 10s: up with 10.0.0.2!80; retransmitting for 9s, 5 times without an answer from the peer; nobody on the cable answers for 10.0.0.2", func(s *scene) *Conv {
 		c, _ := s.up()
 		s.cut()
 		s.begin(c, OpWrite, []byte("hello"))
