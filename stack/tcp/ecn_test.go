@@ -90,8 +90,9 @@ func TestECNReceiver(t *testing.T) {
 	s.expect(". 1 ack 601", "the mark of a segment outside of the window is not the next one's")
 }
 
-// RFC 3168 §6.1.2: one reduction in a round trip, and CWR on the next new data.
-func TestECNSender(t *testing.T) {
+// The sender's half, RFC 3168 §6.1.2: one reduction in a round trip, and CWR on the
+// next new data.
+func TestRFC9293_SHLD_8(t *testing.T) {
 	s := withECN(t)
 	s.write(100_000)
 	ect := func(want bool, why string) {
