@@ -46,6 +46,7 @@ type Iface struct {
 	arp       *arp.Cache[*outFrame]
 	arpConfig arp.Config
 	groups    *groups
+	claims    *claims
 	timer     timer
 	ip6       *ip6 // nil: it does not speak IPv6
 	mtu6      int  // what routers say of the link; 0: nothing
@@ -143,6 +144,7 @@ func (i *Iface) bind(n nic.NIC, loopback bool) (begin func()) {
 		i.queue.drop(f)
 	})
 	i.groups = newGroups(i)
+	i.claims = newClaims(i)
 	i.captures = nic.NewCaptures(i.String())
 	return i.wire(n)
 }
@@ -168,6 +170,7 @@ func (i *Iface) unbind() *stopped {
 	}
 	i.loseGroups()
 	i.silence6()
+	i.stack.unfile(&i.claims.timer)
 	i.stack.routes.RemoveIface(i.num)
 	i.stack.unfile(&i.timer)
 	i.stack.unfile(&i.queue.timer)

@@ -16,15 +16,28 @@ import (
 // maxAddrs is how many addresses an interface has at most.
 const maxAddrs = 64
 
-// add gives an interface an address, and the stack the routes that follow.
+// add gives an interface an address, at once.
 func (i *Iface) add(p netip.Prefix) error {
-	s := i.stack
-	a := p.Addr()
+	if p.Addr().Is6() {
+		if i.nic == nil {
+			return neterr.NotBound
+		}
+		return i.add6(address{prefix: p, valid: ndp.Forever, preferred: ndp.Forever})
+	}
+	if err := i.mayAdd4(p); err != nil {
+		return err
+	}
+	i.have4(p)
+	i.claims.take(p.Addr())
+	return nil
+}
+
+// mayAdd4 refuses what cannot be an IPv4 address of the interface.
+func (i *Iface) mayAdd4(p netip.Prefix) error {
+	s, a := i.stack, p.Addr()
 	switch {
 	case i.nic == nil:
 		return neterr.NotBound
-	case a.Is6():
-		return i.add6(address{prefix: p, valid: ndp.Forever, preferred: ndp.Forever})
 	case a.IsMulticast() || a.IsUnspecified() || a == limitedBroadcast:
 		return neterr.BadAddress.With("%v: a unicast address is wanted", a)
 	case s.own[a] != nil:
@@ -32,6 +45,12 @@ func (i *Iface) add(p netip.Prefix) error {
 	case len(i.addrs) >= maxAddrs:
 		return neterr.NoConvs.With("interface %d has %d addresses, the limit", i.num, maxAddrs)
 	}
+	return nil
+}
+
+// have4 makes an address ours, and gives the stack the routes that follow.
+func (i *Iface) have4(p netip.Prefix) {
+	s, a := i.stack, p.Addr()
 	i.addrs = append(i.addrs, address{prefix: p, valid: ndp.Forever, preferred: ndp.Forever})
 	s.own[a] = i
 	s.routes.Add(route.Route{Prefix: netip.PrefixFrom(a, a.BitLen()), Iface: i.num, Tag: "ifc", Kind: route.Local})
@@ -41,19 +60,22 @@ func (i *Iface) add(p netip.Prefix) error {
 			s.routes.Add(route.Route{Prefix: netip.PrefixFrom(b, 32), Iface: i.num, Tag: "ifc", Kind: route.Broadcast})
 		}
 	}
-	return nil
 }
 
 // remove takes an address and its routes away. Connections that use it find out
 // by themselves.
 func (i *Iface) remove(p netip.Prefix) error {
 	at := slices.IndexFunc(i.addrs, func(a address) bool { return a.prefix == p })
+	if at < 0 && i.claims.drop(p) {
+		return nil
+	}
 	if at < 0 {
 		return neterr.NotLocal.With("%v is not on interface %d", p, i.num)
 	}
 	i.addrs = slices.Delete(i.addrs, at, at+1)
 	s := i.stack
 	delete(s.own, i.scoped(p.Addr()))
+	i.claims.forget(p.Addr())
 	s.routes.Remove(netip.PrefixFrom(p.Addr(), p.Addr().BitLen()), netip.Addr{}, i.num)
 	if p.Addr().Is6() {
 		i.lose6(p)

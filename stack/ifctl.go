@@ -11,7 +11,7 @@ import (
 	"slashnet/stack/neterr"
 )
 
-const ifVerbs = "bind ether NIC, unbind, add ADDR/LEN, remove ADDR/LEN, mtu N, rpfilter off|loose|strict, impair [in|out] …|off, up, down"
+const ifVerbs = "bind ether NIC, unbind, add ADDR/LEN, try ADDR/LEN, remove ADDR/LEN, mtu N, rpfilter off|loose|strict, impair [in|out] …|off, up, down"
 
 // Ctl carries out one line written to an interface's ctl.
 func (i *Iface) Ctl(line string) error {
@@ -59,11 +59,11 @@ func (i *Iface) verb(verb string, args []string) (end *stopped, err error) {
 		if len(rest) > 0 && verb != "remove" && verb != "del" {
 			return nil, neterr.BadControl.With("%s ADDR/LEN is wanted, not %q too", verb, clip(rest[0]))
 		}
-		switch verb {
-		case "add":
-			return nil, i.add(p)
-		case "try":
+		switch {
+		case verb == "try", verb == "add" && p.Addr().Is4() && i.stack.knobs.probe:
 			return nil, i.try(p)
+		case verb == "add":
+			return nil, i.add(p)
 		}
 		return nil, i.remove(p)
 	case "mtu":
@@ -87,6 +87,9 @@ func (i *Iface) verb(verb string, args []string) (end *stopped, err error) {
 		err := noArgs(verb, args)
 		if err == nil {
 			i.down = verb == "down"
+			if !i.down {
+				i.claims.again()
+			}
 		}
 		return nil, err
 	}
@@ -166,6 +169,9 @@ func (i *Iface) StatusText() string {
 	}
 	if len(i.addrs)+len(tentative) == 0 {
 		b.WriteString("\n")
+	}
+	if i.nic != nil {
+		b.WriteString(i.claims.text())
 	}
 	return b.String()
 }

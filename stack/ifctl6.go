@@ -14,7 +14,7 @@ import (
 	"slashnet/stack/neterr"
 )
 
-const ifVerbs6 = "try ADDR/LEN, add6 ADDR LEN [ONLINK AUTO VALID PREFERRED], ra6 recvra 0|1"
+const ifVerbs6 = "add6 ADDR LEN [ONLINK AUTO VALID PREFERRED], ra6 recvra 0|1"
 
 func (i *Iface) verb6(verb string, args []string) (known bool, err error) {
 	switch verb {
@@ -26,16 +26,17 @@ func (i *Iface) verb6(verb string, args []string) (known bool, err error) {
 	return false, nil
 }
 
-// try finds out whether an address is free before it is used (RFC 4862 §5.4).
+// try finds out whether an address is free before it is used (RFC 5227 §2.1, RFC
+// 4862 §5.4).
 func (i *Iface) try(p netip.Prefix) error {
-	if !p.Addr().Is6() {
+	switch {
+	case i.loopback:
 		return i.add(p)
+	case p.Addr().Is4():
+		return i.claims.try(p)
 	}
 	if err := i.mayAdd6(p.Addr()); err != nil {
 		return err
-	}
-	if i.loopback {
-		return i.add(p)
 	}
 	i.ip6.host.Try(i.stack.now, p)
 	i.ip6.settle()

@@ -3,7 +3,10 @@ package stack
 // The knobs of IP that are a choice between what the RFCs allow; knobs.go lists
 // them, each file named below asks for its own.
 
-import "slashnet/stack/neterr"
+import (
+	"slashnet/arp"
+	"slashnet/stack/neterr"
+)
 
 // ipPolicy are those knobs. What is off by default is off for safety.
 type ipPolicy struct {
@@ -14,6 +17,8 @@ type ipPolicy struct {
 	logMartians     bool         // RFC 1812 §5.3.7: martian.go
 	acceptRedirects bool         // RFC 1122 §3.2.2.2, RFC 6274 §4.2.3: gateway.go
 	sendRedirects   bool         // RFC 1812 §5.2.7.2: gateway.go
+	probe           bool         // add asks first (RFC 5227 §2.1): claim.go
+	defence         arp.Defence  // RFC 5227 §2.4: claim.go
 }
 
 func defaultIPPolicy() ipPolicy {

@@ -54,6 +54,7 @@ func (i *Iface) sendARP(to wire.MAC, a *wire.ARP) {
 }
 
 func (i *Iface) arpInput(a *wire.ARP) {
+	i.claims.hear(a)
 	r := i.arp.Input(i.stack.now, a, i.mine)
 	i.stack.gateways.heard(a.SenderIP)
 	for _, f := range r.Ready {
@@ -62,10 +63,6 @@ func (i *Iface) arpInput(a *wire.ARP) {
 	}
 	if r.Reply.Op != 0 {
 		i.sendARP(r.Reply.TargetMAC, &r.Reply)
-	}
-	if r.Conflict && i.stack.now >= i.complained+complainEvery {
-		i.complained = i.stack.now
-		i.stack.logf("%v: %v uses our address %v", i, a.SenderMAC, a.SenderIP)
 	}
 	i.ask()
 }

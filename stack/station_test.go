@@ -27,7 +27,8 @@ type station struct {
 
 	mu     sync.Mutex
 	frames [][]byte
-	asked  []wire.ARP // what the stack asked or announced
+	asked  []wire.ARP // what the stack asked or answered
+	told   []wire.ARP // its probes and announcements
 }
 
 // A seen is a datagram that the stack has sent.
@@ -91,8 +92,13 @@ func (st *station) Receive(batch []*nic.Frame) {
 			continue
 		}
 		st.mu.Lock()
-		st.asked = append(st.asked, a)
-		answer := !st.mute && a.Op == wire.ARPRequest && a.SenderIP != a.TargetIP && !a.SenderIP.IsUnspecified()
+		claim := a.SenderIP == a.TargetIP || a.SenderIP.IsUnspecified()
+		if claim {
+			st.told = append(st.told, a)
+		} else {
+			st.asked = append(st.asked, a)
+		}
+		answer := !st.mute && !claim && a.Op == wire.ARPRequest
 		st.mu.Unlock()
 		if answer {
 			st.arp(wire.ARP{Op: wire.ARPReply, SenderMAC: st.mac, SenderIP: a.TargetIP, TargetMAC: a.SenderMAC, TargetIP: a.SenderIP})
@@ -122,6 +128,16 @@ func (st *station) asks() []wire.ARP {
 	asked := st.asked
 	st.asked = nil
 	return asked
+}
+
+// claims are the probes and announcements from the stack since the last call.
+func (st *station) claims() []wire.ARP {
+	synctest.Wait()
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	told := st.told
+	st.told = nil
+	return told
 }
 
 // frame sends an Ethernet frame.
