@@ -210,7 +210,7 @@ var situations = []struct {
 		s.pass(time.Minute)
 		return c
 	}},
-	{"the peer's window is shut", "Established for 1m: up with 10.0.0.2!80; 492560 bytes wait for the peer to read: it has shut its window 59s ago", func(s *scene) *Conv {
+	{"the peer's window is shut", "Established for 1m: up with 10.0.0.2!80; 1048576 bytes wait for the peer to read: it has shut its window 59s ago", func(s *scene) *Conv {
 		c, _ := s.up()
 		s.begin(c, OpWrite, big)
 		s.pass(time.Minute)
@@ -356,7 +356,7 @@ var situations = []struct {
 		s.pass(5 * time.Second)
 		return c
 	}},
-	{"closed before a shut window", "Finwait1 for 59s: we have closed, the peer has not acknowledged our end yet; 492560 bytes wait for the peer to read: it has shut its window 59s ago", func(s *scene) *Conv {
+	{"closed before a shut window", "Finwait1 for 59s: we have closed, the peer has not acknowledged our end yet; 1048576 bytes wait for the peer to read: it has shut its window 59s ago", func(s *scene) *Conv {
 		c, _ := s.up()
 		s.begin(c, OpWrite, big)
 		s.pass(time.Second)
