@@ -84,6 +84,7 @@ var knobTable = []knob{
 	boolean("tcp.timestamps", func(k *Knobs) *bool { return &k.tcp.Timestamps }),
 	boolean("tcp.wscale", func(k *Knobs) *bool { return &k.tcp.WScale }),
 	{"tcp.cc", func(k *Knobs) string { return k.tcp.CC }, setCC},
+	boolean("tcp.mtuprobe", func(k *Knobs) *bool { return &k.tcp.MTUProbe }),
 	{"tcp.ecn", func(k *Knobs) string { return k.tcp.ECN }, setECN},
 	number("tcp.syn.retries", 1, 20, func(k *Knobs) *int { return &k.tcp.SynRetries }),
 	number("tcp.synack.retries", 1, 20, func(k *Knobs) *int { return &k.tcp.SynAckRetries }),

@@ -83,6 +83,7 @@ type TCPRecord struct {
 	SACKed     int      `json:"sacked"`
 	OutOfOrder int      `json:"outoforder"`
 	MSS        int      `json:"mss"`
+	MTU        int      `json:"mtu"`    // of the path, as far as is known
 	WScale     [2]int   `json:"wscale"` // the peer's, ours
 	Options    []string `json:"options"`
 	SndWnd     int      `json:"sndwnd"`
@@ -183,7 +184,7 @@ func (r *Record) tcp(c *Conv) {
 	t := &TCPRecord{
 		Cwnd: st.Cwnd, SSThresh: st.SSThresh, SRTT: seconds(st.SRTT), RTTVar: seconds(st.RTTVar), MinRTT: seconds(st.MinRTT), RTO: seconds(st.RTO),
 		InFlight: st.InFlight, Retrans: st.Retrans, Retries: st.Backoff, Lost: st.Lost, SACKed: st.SACKed, OutOfOrder: st.OutOfOrder,
-		MSS: st.MSS, WScale: [2]int{st.SndScale, st.RcvScale}, Options: optionList(st), SndWnd: st.SndWnd, RcvWnd: st.RcvWnd, SndBuf: st.SndBuf, RcvBuf: st.RcvBuf,
+		MSS: st.MSS, MTU: st.MTU, WScale: [2]int{st.SndScale, st.RcvScale}, Options: optionList(st), SndWnd: st.SndWnd, RcvWnd: st.RcvWnd, SndBuf: st.SndBuf, RcvBuf: st.RcvBuf,
 		CC: st.CC, Recovery: st.Recovery, BytesIn: st.BytesIn, BytesOut: st.BytesOut, SegsIn: st.SegsIn, SegsOut: st.SegsOut, Probes: st.KeepProbes,
 	}
 	t.Timer.Rexmit, t.Timer.DelAck = s.until(st.RexmitAt), s.until(st.DelAckAt)

@@ -320,14 +320,10 @@ func (s *Stack) tcpAdvise(q *quoted, err error, hard bool) {
 	s.touch(c)
 }
 
-// minPathMTU is the smallest path MTU that is believed: below it somebody is
-// making us send tiny segments (RFC 1191 §3 allows 68).
-const minPathMTU = 552
-
-// tcpTooBig is RFC 1191: the path takes less than we sent.
+// tcpTooBig is RFC 1191: the path takes less than we sent. Old routers say 0.
 func (s *Stack) tcpTooBig(q *quoted, mtu int) {
 	if c := s.quotedFlow(q); c != nil {
-		c.tcb.SetMTU(s.now, max(mtu, minPathMTU))
+		c.tcb.TooBig(s.now, mtu)
 		s.touch(c)
 	}
 }

@@ -221,6 +221,8 @@ func (s *Stack) tcpStats() string {
 	row("OutOfOrder", n.OutOfOrder)
 	row("OutOfOrderDrops", n.OutOfOrderDrops)
 	row("DupAcks", n.DupAcks)
+	row("MTUProbes", n.MTUProbes)
+	row("BlackHoles", n.BlackHoles)
 	row("CEMarks", n.CEMarks)
 	row("ECNReductions", n.ECNReductions)
 	row("Delayack", n.DelayedAcks)

@@ -19,6 +19,7 @@ type Impair struct {
 	Dup     float64 // it comes twice
 	Corrupt float64 // one bit of its datagram is turned round
 	Reorder float64 // it takes no delay, and overtakes those that do
+	Swallow int     // longer frames vanish; 0: none do
 
 	Delay  time.Duration
 	Jitter time.Duration // the delay varies by as much, up and down; order is kept
@@ -40,7 +41,7 @@ const queueDefault = 1000
 // whole reports whether a link carries frames of 64 KiB as they are. What is
 // lost or waits for a rate on a cable is a wire frame.
 func (i *Impair) whole() bool {
-	return i.Loss == 0 && i.Dup == 0 && i.Corrupt == 0 && i.Reorder == 0 && i.Rate == 0
+	return i.Loss == 0 && i.Dup == 0 && i.Corrupt == 0 && i.Swallow == 0 && i.Reorder == 0 && i.Rate == 0
 }
 
 // A Link joins two stations.
@@ -121,7 +122,7 @@ func (p *port) Send(f *nic.Frame) error {
 	}
 	leaves, room := p.queue(len(data))
 	fate := p.throw()
-	if !room || fate.lost {
+	if most := l.cable.Swallow; !room || fate.lost || most > 0 && len(data) > most {
 		l.Lost++
 		return nil
 	}

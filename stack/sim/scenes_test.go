@@ -179,6 +179,21 @@ func TestRouter(t *testing.T) {
 	}
 }
 
+// TestBlackHole: a path that swallows what is too large for it, and says nothing,
+// costs a second or two.
+func TestBlackHole(t *testing.T) {
+	w := scene(t)
+	a, b, l := pair(w, Cable{Impair: Impair{Swallow: 1300, Delay: time.Millisecond}})
+	begin := w.Now()
+	finish(t, w, time.Minute, w.Talk(a, b, "10.0.0.2:5000", [2]Plan{{Bytes: 300_000, Bulk: true}, {Bytes: 300_000, Bulk: true}}))
+	if took := w.Now() - begin; took > 10*time.Second || a.TCPStat("BlackHoles") != 1 || b.TCPStat("BlackHoles") != 1 {
+		t.Errorf("300 kB each way took %v, %d and %d black holes were found", took, a.TCPStat("BlackHoles"), b.TCPStat("BlackHoles"))
+	}
+	if l.Lost == 0 {
+		t.Error("the link has swallowed nothing")
+	}
+}
+
 // TestTTL: a segment whose time to live ends at the router costs the caller his
 // patience, not the router.
 func TestTTL(t *testing.T) {

@@ -37,6 +37,9 @@ func (c *Conn) acceptAck(now time.Duration, h *wire.TCPHeader, n int) {
 		c.acceptECE()
 	}
 	c.sampleRTT(now, &d, acked)
+	if c.search != nil {
+		c.probePassed()
+	}
 
 	// RFC 5681 §2, the definition of a duplicate
 	dup := acked == 0 && n == 0 && c.wnd == wnd && h.Flags&wire.FIN == 0 && c.una != c.nxt

@@ -24,6 +24,7 @@ type Config struct {
 	SACK       bool   // RFC 2018
 	Timestamps bool   // RFC 7323 §3
 	WScale     bool   // RFC 7323 §2
+	MTUProbe   bool   // find paths that swallow what is too large, and larger ones: RFC 4821, 8899
 	CC         string // "cubic" (RFC 9438) or "newreno" (RFC 5681)
 	ECN        string // ECNOff, ECNPassive or ECNOn; RFC 3168
 
@@ -67,6 +68,7 @@ func DefaultConfig() *Config {
 		SACK:           true,
 		Timestamps:     true,
 		WScale:         true,
+		MTUProbe:       true,
 		CC:             "cubic",
 		ECN:            ECNPassive,
 		SynRetries:     7,
@@ -110,6 +112,8 @@ type Counters struct {
 	DSACKs        uint64 // duplicates that the peer reported
 	CEMarks       uint64 // segments that a router had marked, RFC 3168
 	ECNReductions uint64 // times that we slowed down for such marks
+	MTUProbes     uint64 // segments larger than was known to pass, RFC 4821
+	BlackHoles    uint64 // paths that seemed to swallow segments of full size
 	DelayedAcks   uint64 // acknowledgements sent by their timer
 	ChallengeAcks uint64 // RFC 5961
 	ChallengeHeld uint64 // challenge ACKs that the limit withheld

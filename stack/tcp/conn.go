@@ -75,6 +75,8 @@ type sendSpace struct {
 	peerMSS       int      // as the peer said
 	ipHeader      int      // 20 or 40
 	mtu           int      // of the path
+	linkMTU       int      // of the interface
+	search        *search  // for a larger path MTU
 	capMSS        int      // the user's limit
 	smallEnd      wire.Seq // of the last segment that was not full: Nagle
 	shift         uint8    // of the peer's window
@@ -144,9 +146,6 @@ type traffic struct {
 	bytesIn, bytesOut, segsIn, segsOut, retrans uint64
 }
 
-// MinMTU is what every path can carry; an ICMP that says less lies. RFC 791, 1191 §3.
-const MinMTU = 68
-
 // minMSS keeps a segment larger than its options: 40 bytes of them and 8 of data.
 const minMSS = 48
 
@@ -209,7 +208,7 @@ func (c *Conn) setUp(now time.Duration, s Setup) {
 	c.iss, c.una, c.nxt = s.ISS, s.ISS, s.ISS
 	c.recover, c.smallEnd, c.timed, c.rack.high, c.full = s.ISS, s.ISS, s.ISS, s.ISS, s.ISS
 	c.sendq.start, c.sendq.end = s.ISS+1, s.ISS+1
-	c.mtu, c.ipHeader, c.capMSS = s.MTU, s.IPHeader, s.MSS
+	c.mtu, c.linkMTU, c.ipHeader, c.capMSS = s.MTU, s.MTU, s.IPHeader, s.MSS
 	c.ownMSS = c.fit(s.MTU)
 	c.peerMSS = c.defaultMSS()
 	c.mss = min(c.peerMSS, c.ownMSS)

@@ -14,6 +14,7 @@
 //	sendq.go, recvq.go   the bytes, in the blocks they came in
 //	autotune.go  and how many of them there may be
 //	output.go, transmit.go   the next segment to send
+//	pmtu.go     how large it may be
 //	timers.go   what happens when nothing happens
 //	user.go     the calls of the user
 //	timewait.go, refuse.go   segments for connections that are over, or never were
@@ -23,10 +24,10 @@
 // PAWS); 2018 and 2883 (SACK), 6675 (pipe), 8985 (RACK-TLP), 9937 (PRR), 6582
 // (NewReno, without SACK), 3042; 5681, 6928, 9438 (CUBIC), 9406 (HyStart++); 3522 and 4015
 // (needless timeouts); 1337 and 6191 (TIME-WAIT); 4987 (SYN cookies); 3168
-// (ECN).
+// (ECN); 1191, 8201, 4821 and 8899 (path MTU).
 //
 // Left out on purpose: sending urgent data (RFC 6093), fast open,
-// path MTU probing, TCP-MD5 and TCP-AO. Data on a SYN is not taken; the
+// TCP-MD5 and TCP-AO. Data on a SYN is not taken; the
 // peer sends it again.
 //
 // Nothing here has a lock, a goroutine or a clock, knows an address or a port,

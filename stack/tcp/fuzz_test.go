@@ -166,6 +166,7 @@ func (e *end) act(p *tape) {
 			c.CloseWrite(w.now)
 		case 4:
 			c.SetMTU(w.now, p.byte()*16)
+			c.TooBig(w.now, p.byte()*16)
 		case 5:
 			c.SetReceiveBuffer(p.byte() * 1000)
 		case 6:

@@ -134,8 +134,8 @@ func (c *Conn) delivered(now time.Duration, d *delivery, acked int, dup bool) {
 	if over {
 		c.recovered()
 	}
-	if lost && c.phase == open {
-		c.enterRecovery(now)
+	if lost {
+		c.congested(now)
 	}
 	switch {
 	case c.phase == recovery:
@@ -190,6 +190,14 @@ func (c *Conn) loseFirst() bool {
 	}
 	c.flight.lose(0)
 	return true
+}
+
+// congested is told of loss, whose reason may be another.
+func (c *Conn) congested(now time.Duration) {
+	probe := c.search != nil && c.probeLost(now)
+	if c.phase == open && !probe {
+		c.enterRecovery(now)
+	}
 }
 
 func (c *Conn) enterRecovery(now time.Duration) {

@@ -28,6 +28,11 @@ type script struct {
 	last     Segment // the last that was expected
 	blocks   blocks
 	ts       uint32 // the peer's clock, when timestamps are on
+
+	// of arrived
+	got  map[int]int // runs of our stream behind holes
+	upTo int         // what is in order
+	acks string      // the acknowledgement to be sent
 }
 
 const (

@@ -19,6 +19,7 @@ type Stats struct {
 	MinRTT              time.Duration
 	MSS                 int // payload of a full segment
 	PeerMSS, OwnMSS     int // as said in the SYNs
+	MTU                 int // of the path, as far as is known
 	SndWnd, RcvWnd      int
 	SndBuf, RcvBuf      int // limits of the queues, as they are now
 	SndScale, RcvScale  int
@@ -47,7 +48,7 @@ func (c *Conn) Stats() Stats {
 		State: c.state, QIn: c.recvq.unread, QOut: c.sendq.len(),
 		InFlight: c.pipe(), Lost: c.flight.lost, SACKed: c.flight.sacked, OutOfOrder: c.recvq.behind,
 		Cwnd: c.cwnd, SRTT: c.rtt.srtt, RTTVar: c.rtt.rttvar, RTO: c.rtt.rto, MinRTT: c.rack.minRTT,
-		MSS: c.mss - c.optionBytes(), PeerMSS: c.peerMSS, OwnMSS: c.ownMSS,
+		MSS: c.mss - c.optionBytes(), PeerMSS: c.peerMSS, OwnMSS: c.ownMSS, MTU: c.mtu,
 		SndWnd: c.wnd, RcvWnd: int(c.adv - c.rcvNxt), SndBuf: c.sndBuf(), RcvBuf: c.rcvBuf(), SndScale: int(c.shift), RcvScale: int(c.rcvShift),
 		SACK: c.sackOK, Timestamps: c.tsOK, WScale: c.wsOK, ECN: c.ecn.ok, CC: c.cc.name(),
 		BytesIn: c.count.bytesIn, BytesOut: c.count.bytesOut,

@@ -54,8 +54,8 @@ func (c *Conn) Tick(now time.Duration) {
 		c.cfg.Counters.DelayedAcks++
 		c.say.ack = true
 	}
-	if c.due(tReorder, now) && c.detectLoss(now) && c.phase == open {
-		c.enterRecovery(now)
+	if c.due(tReorder, now) && c.detectLoss(now) {
+		c.congested(now)
 	}
 	if c.due(tProbe, now) && c.una != c.nxt {
 		c.say.tail = true
@@ -123,6 +123,7 @@ func (c *Conn) timedOut(now time.Duration) {
 		return
 	default:
 		c.collapse(now)
+		c.doubtMTU(now)
 	}
 	c.start(tRexmit, now+c.timeout())
 }
@@ -156,6 +157,9 @@ func (c *Conn) collapse(now time.Duration) {
 	c.phase, c.recover, c.hystart = backOff, c.nxt, nil
 	c.dups, c.dupBytes = 0, 0
 	c.tail.armed, c.say.tail = false, false
+	if c.search != nil {
+		c.probeFailed(now)
+	}
 	c.stop(tProbe)
 	c.stop(tReorder)
 	c.flight.loseAll()

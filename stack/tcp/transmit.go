@@ -37,6 +37,9 @@ func (c *Conn) transmit(now time.Duration, seg *Segment) bool {
 	c.restart(now)
 	options := c.optionBytes()
 	mss := max(c.mss-options, 1)
+	if c.search != nil && c.probeMTU(now, seg, queued, options) {
+		return true
+	}
 	n := c.allowance(queued, mss, options)
 	if n < 0 {
 		return false

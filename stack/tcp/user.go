@@ -80,26 +80,6 @@ func (c *Conn) EOF() bool { return (c.finTaken || c.noReader) && c.recvq.unread 
 // so that an ICMP message that quotes it is believable: RFC 5927 §4.1.
 func (c *Conn) Quoted(seq wire.Seq) bool { return !seq.Less(c.una) && !c.nxt.Less(seq) }
 
-// SetMTU lowers the path MTU: RFC 1191, RFC 8201; a higher one than before is
-// ignored. What is in flight and too large goes again at once, in smaller
-// segments; this is no congestion.
-func (c *Conn) SetMTU(now time.Duration, mtu int) {
-	if mtu < MinMTU || mtu >= c.mtu || c.state == Closed {
-		return
-	}
-	was := c.mss
-	c.mtu = mtu
-	c.mss = max(min(c.peerMSS, c.fit(mtu)), minMSS)
-	if c.mss >= was || !c.state.synchronised() {
-		return
-	}
-	for i := range c.flight.legs.all() {
-		if c.flight.legs.at(i).len() > c.mss {
-			c.flight.lose(i)
-		}
-	}
-}
-
 // SetNoDelay switches Nagle's algorithm off: RFC 9293 MUST-17.
 func (c *Conn) SetNoDelay(on bool) { c.user.noDelay = on }
 

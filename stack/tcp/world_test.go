@@ -338,6 +338,7 @@ func (e *end) use() {
 	case 0:
 		e.changes--
 		e.SetMTU(w.now, 300+w.rnd.IntN(1400))
+		e.TooBig(w.now, 300+w.rnd.IntN(1400))
 	case 1:
 		e.SetReceiveBuffer(4096 << w.rnd.IntN(8))
 	case 2:
