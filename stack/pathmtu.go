@@ -54,7 +54,7 @@ func (s *Stack) tooBig6(q *quoted, mtu int) {
 		if c == nil {
 			return
 		}
-		c.tcb.SetMTU(s.now, mtu)
+		c.tcb.TooBig(s.now, mtu)
 		s.touch(c)
 	} else if !s.known(q) {
 		s.counts.ICMPv6.InErrors++

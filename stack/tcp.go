@@ -245,10 +245,13 @@ func (s *Stack) tcpSend(c *Conv, f *outFrame, to path) {
 	headerLen := s.tcpHeader(f, &seg.H, c.local.Addr(), c.remote.Addr(), seg.Len)
 	at := transportAt(c.local.Addr())
 	if mtu := s.mtuTo(to, c.remote.Addr()); at-wire.EthernetLen+headerLen+min(seg.Len, seg.MSS) > mtu {
-		// The interface takes less than it did: as RFC 1191 has it from afar.
 		to.out.drops.add(dropTooLong)
 		to.out.queue.drop(f)
-		c.tcb.SetMTU(s.now, mtu)
+		if mtu < to.out.mtu {
+			c.tcb.TooBig(s.now, mtu) // another connection has heard of it
+		} else {
+			c.tcb.SetMTU(s.now, mtu) // the interface takes less than it did
+		}
 		return
 	}
 	if seg.Len > seg.MSS {
