@@ -10,6 +10,7 @@
 //	cs dns            names: a query is written, each read gives an answer
 //	dns.d/NAME[:TYPE] the answers to the query NAME TYPE of dns
 //	view/             views: networks of their own
+//	switch/ link/     switches and cables, to plug their interfaces into
 //
 // A protocol directory:
 //
@@ -42,7 +43,7 @@
 //	                  then those to come; ends with it
 //	peek              unread bytes, at most 64 KiB, which stay unread
 //
-// An interface has ctl, status, local and stats.
+// An interface has ctl, status, local, stats and snoop.
 //
 // mkdir view/NAME makes a view, an independent stack, and rmdir ends it: who waits
 // there is answered, its connections are reset.
@@ -52,7 +53,26 @@
 //	stats log         its own
 //	net/              a whole tree of this shape, to be bound on a container's /net
 //
-// In the tree of a view there is no view/, and what configures the stack can only
+// mkdir switch/NAME makes a learning switch, mkdir link/NAME a cable with the ends a
+// and b; a view plugs in by `nic switch:NAME` in its ctl, an interface of the root by
+// `bind ether switch:NAME`. rmdir takes one away that nothing is plugged into, and
+// EBUSY says that something is, log what; a view that is ending is in nobody's way.
+//
+//	switch/NAME/ctl   plug link:NAME joins it to another switch, unplug; a second
+//	                  way to the same switch is refused, as there is no spanning tree
+//	switch/NAME/ports switch/NAME/table switch/NAME/stats
+//	link/NAME/ctl     impair …: loss, delay and the like, of what a or b sends, or both
+//	link/NAME/stats   who is at the ends, and what became of the frames
+//	link/NAME/snoop   a capture
+//
+// snoop, of a link and of an interface, is an endless pcapng file for each open, of
+// what passes from then on. That of a link has each frame once, as it goes in, what
+// a sends as going out; a comment says what becomes of it: lost, duplicated,
+// reordered, corrupted, no room in the queue. A reader who is slow misses frames,
+// which the file and stats count; the traffic never waits for him. It ends with its
+// link or interface; of a view that is removed, like all its files, with an error.
+//
+// In the tree of a view there is no view/, switch/ or link/, and what configures the stack can only
 // be read, by root too. Whatever has a view's tree after it has ended gets ESTALE.
 //
 // # Reading and writing

@@ -148,7 +148,7 @@ var files = []file{
 			if at.view.ID() != stack.RootView {
 				return at.stack.MetricsText() // what the others need is none of a view's business
 			}
-			return at.stack.MetricsText() + stack.ProcessMetrics()
+			return at.stack.MetricsText() + at.view.Host().MetricsText() + stack.ProcessMetrics()
 		}},
 	{path: "/ctl", kind: text, mode: 0o644, slow: true, about: "settings, NAME VALUE; sync waits for all frames received so far, reset drops every conversation",
 		read: func(at place) string { return at.stack.CtlText() },

@@ -32,7 +32,8 @@
 // # Views
 //
 // A Host (host.go) is a root stack and its views, each a Stack with a lock of its
-// own. They meet only as hosts do: over a cable or a switch (uplink.go).
+// own. They meet only as hosts do: over a cable or a switch, be it the uplink of a
+// view (uplink.go) or one of the owner's (plug.go, switch.go, link.go, viewnic.go).
 //
 // What is left out on purpose: IPv6, for which the types are ready and the roads
 // are not; IP options are received and ignored, source

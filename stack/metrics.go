@@ -16,6 +16,7 @@ import (
 	"unicode"
 
 	"slashnet/arp"
+	"slashnet/nic"
 	"slashnet/stack/reasm"
 )
 
@@ -112,6 +113,28 @@ func ProcessMetrics() string {
 	return e.String()
 }
 
+// MetricsText is what metrics says of the switches and links.
+func (h *Host) MetricsText() string {
+	h.lock()
+	defer h.unlock()
+	var cables, tables []any
+	var cableLabels, tableLabels []string
+	for _, l := range h.links.all() {
+		for _, from := range []nic.CableEnd{nic.EndA, nic.EndB} {
+			cables = append(cables, l.cable.Stats(from))
+			cableLabels = append(cableLabels, fmt.Sprintf("link=%q,from=%q", l.name, from.String()))
+		}
+	}
+	for _, w := range h.switches.all() {
+		tables = append(tables, w.sw.Stats())
+		tableLabels = append(tableLabels, fmt.Sprintf("switch=%q", w.name))
+	}
+	var e exposition
+	e.counters("link_", "link/NAME/stats", cables, cableLabels)
+	e.counters("switch_", "switch/NAME/stats", tables, tableLabels)
+	return e.String()
+}
+
 // An exposition is a text in Prometheus's format, version 0.0.4.
 type exposition struct {
 	strings.Builder
@@ -142,7 +165,7 @@ func (e *exposition) counters(prefix, file string, structs []any, labels []strin
 	if len(structs) == 0 {
 		return
 	}
-	for i, field := range reflect.VisibleFields(reflect.TypeOf(structs[0])) {
+	for _, field := range reflect.VisibleFields(reflect.TypeOf(structs[0])) {
 		name := prefix + snake(field.Name)
 		switch field.Type.Kind() {
 		case reflect.Uint64:
@@ -157,7 +180,7 @@ func (e *exposition) counters(prefix, file string, structs []any, labels []strin
 			if labels != nil {
 				label = labels[n]
 			}
-			e.sample(label, reflect.ValueOf(s).Field(i))
+			e.sample(label, reflect.ValueOf(s).FieldByIndex(field.Index))
 		}
 	}
 }

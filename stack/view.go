@@ -29,6 +29,9 @@ func (v *View) ID() int { return v.id }
 // Name is the name of a view; the root has none.
 func (v *View) Name() string { return v.name }
 
+// Host is the one that it is a view of.
+func (v *View) Host() *Host { return v.host }
+
 // Stack is the view's own.
 func (v *View) Stack() *Stack { return v.stack }
 
