@@ -37,6 +37,7 @@ var lockFree = map[string]string{
 	"View.ID":      "a view's number never changes",
 	"View.Name":    "a view's name never changes",
 	"View.Stack":   "a view is published with its stack",
+	"View.Host":    "a view never moves to another Host",
 	"View.Ctl":     "it takes Host.wiring, where uplinks change, and leaves the locks to whom it calls",
 	"Iface.String": "it is made of the number",
 	"Stack.Write":  "it only chooses who is to take it",
