@@ -266,6 +266,23 @@ func TestZeroWindowSilentPeer(t *testing.T) {
 	s.died(neterr.TimedOut)
 }
 
+// Once nobody is there any more the answers to probes do not keep a connection: who
+// does not read must not hold our memory for ever.
+func TestZeroWindowClosed(t *testing.T) {
+	s := active(t, func(c *Config) { c.Retries2 = 5 })
+	s.inject(". 1 ack 1 win 0")
+	s.write(100)
+	s.expectIdle("shut")
+	s.c.Close(s.now)
+	for range 6 {
+		s.until(s.deadline(), "probe")
+		s.expect(". 1:2 ack 1", "probe")
+		s.inject(". 1 ack 1 win 0")
+	}
+	s.advance(time.Hour)
+	s.died(neterr.TimedOut)
+}
+
 func TestZeroWindowFIN(t *testing.T) {
 	s := active(t, nil)
 	s.inject(". 1 ack 1 win 0")
