@@ -130,7 +130,9 @@
 //
 // The errno of the call says it all shortly, the file err, or log for files that
 // have none, in words. ESTALE and ENOENT: the conversation has gone. ENFILE and
-// ENOBUFS: a limit of the stack, or of this package (open files, their texts).
+// ENOBUFS: a limit of the stack, or of what all share. Of that, open files, their
+// texts, the workers' queue and look-ups, nobody gets more than he leaves to all
+// others: a view, or in the root's tree a user.
 //
 // # How it works
 //

@@ -35,6 +35,11 @@
 // own. They meet only as hosts do: over a cable or a switch, be it the uplink of a
 // view (uplink.go) or one of the owner's (plug.go, switch.go, link.go, viewnic.go).
 //
+// What a stack may hold is bounded, and usage.go has the books: everything queued is
+// charged to limit.memory before it is kept, and what is acknowledged is kept. A queue
+// has never more than it leaves to all others (tcp/memory.go), so that many get some.
+// rate.go bounds what passes an interface.
+//
 // What is left out on purpose: IPv6, for which the types are ready and the roads
 // are not; IP options are received and ignored, source
 // routes are not followed (RFC 7126); a fragment is never reassembled in

@@ -221,3 +221,18 @@ func TestViewsTellNothing(t *testing.T) {
 		t.Error("something has changed")
 	}
 }
+
+// A server for which there is no room for a while goes on when there is.
+func TestServeOutlivesWantOfRoom(t *testing.T) {
+	n := world(t)
+	tree, _ := twoViews(t, n)
+	p := n.Start("env", "SLASHNET_ROOT="+tree, netns.Binary(t, "./cmd/slashnet"), "serve", "-v", ":8080", "--", "head", "-n1")
+	p.Expect("serving")
+	n.Shell("bash", "echo limit handles 1 >view/quiet/ctl")
+	n.Run("bash", "-c", "exec 3<>/dev/tcp/10.7.0.2/8080; cat <&3 || :")
+	p.Expect("trying again")
+	n.Shell("bash", "echo limit handles 100 >view/quiet/ctl")
+	if out := n.Run("bash", "-c", "exec 3<>/dev/tcp/10.7.0.2/8080; echo hello >&3; head -n1 <&3"); out != "hello\n" {
+		t.Errorf("%q, and the server says %q", out, p.Output())
+	}
+}

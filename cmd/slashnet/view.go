@@ -26,7 +26,7 @@ refused, the view is taken away again. rm ends one, with all its connections.
 mkdir switch/lan and mkdir link/wire, in the tree, make what a nic is plugged into;
 reading view/NAME/ctl gives the lines that make the view again.
 
-  slashnet view add web 'uplink routed 10.7.0.2/24' 'limit conversations 100'
+  slashnet view add web 'uplink routed 10.7.0.2/24' 'limit conversations 100' 'limit rate 10m'
   slashnet view add db 'uplink switch 10.114.0.3/24 10.114.0.1' 'ndb: dns=10.114.0.1'
   docker run --rm -it --init --network none -v /net/view/web/net:/net busybox
   slashnet view add lab 'nic switch:lan 10.1.0.2/24' 'nic link:wire 10.2.0.1/24' 'ctl: ip.forward on'
