@@ -34,6 +34,7 @@ type Knobs struct {
 	udpRcvBuf      int
 	backlog        int
 	cookies        cookieUse
+	challengeRate  int // challenge ACKs of all connections a second, about
 	keep           time.Duration
 
 	maxConvs, maxDetached, maxOps, maxHandles, maxMemory int
@@ -49,13 +50,14 @@ func defaultKnobs() Knobs {
 		tcp: tcp.DefaultConfig(), arp: arp.DefaultConfig(), nd: ndp.DefaultConfig(), reasm: reasm.DefaultConfig(),
 		ttl:    64, // RFC 1700
 		portLo: 32768, portHi: 60999,
-		ipPolicy:     defaultIPPolicy(),
-		unprivileged: 1024, // the custom of Unix
-		icmpRate:     100,
-		udpRcvBuf:    512 << 10, // as 9front
-		backlog:      128,
-		cookies:      cookiesAuto,
-		keep:         time.Hour,
+		ipPolicy:      defaultIPPolicy(),
+		unprivileged:  1024, // the custom of Unix
+		icmpRate:      100,
+		udpRcvBuf:     512 << 10, // as 9front
+		backlog:       128,
+		cookies:       cookiesAuto,
+		challengeRate: 1000, // as Linux
+		keep:          time.Hour,
 		// The caps of a stack: beyond them ENFILE or ENOBUFS.
 		maxConvs: 200_000, maxDetached: 50_000, maxOps: 100_000, maxHandles: 50_000, maxMemory: 256 << 20,
 	}
@@ -93,6 +95,7 @@ var knobTable = []knob{
 	duration("tcp.timewait", 0, 10*time.Minute, func(k *Knobs) *time.Duration { return &k.tcp.TimeWait }),
 	duration("tcp.close.drain", 0, time.Minute, func(k *Knobs) *time.Duration { return &k.tcp.CloseDrain }),
 	number("tcp.challenge.limit", 0, 100_000, func(k *Knobs) *int { return &k.tcp.ChallengeLimit }),
+	number("tcp.challenge.rate", 0, 1_000_000, func(k *Knobs) *int { return &k.challengeRate }),
 	duration("tcp.keepidle", time.Second, 24*time.Hour, func(k *Knobs) *time.Duration { return &k.tcp.KeepIdle }),
 	duration("tcp.keepintvl", time.Second, time.Hour, func(k *Knobs) *time.Duration { return &k.tcp.KeepIntvl }),
 	number("tcp.keepcnt", 1, 100, func(k *Knobs) *int { return &k.tcp.KeepCnt }),

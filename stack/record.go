@@ -90,6 +90,7 @@ type TCPRecord struct {
 	RcvWnd     int      `json:"rcvwnd"`
 	SndBuf     int      `json:"sndbuf"` // limits of the queues, as they are now
 	RcvBuf     int      `json:"rcvbuf"`
+	Urgent     int      `json:"urgent,omitempty"` // unread bytes up to the end of urgent data
 	CC         string   `json:"cc"`
 	Recovery   string   `json:"recovery"`
 	BytesIn    uint64   `json:"bytesin"`
@@ -184,7 +185,7 @@ func (r *Record) tcp(c *Conv) {
 	t := &TCPRecord{
 		Cwnd: st.Cwnd, SSThresh: st.SSThresh, SRTT: seconds(st.SRTT), RTTVar: seconds(st.RTTVar), MinRTT: seconds(st.MinRTT), RTO: seconds(st.RTO),
 		InFlight: st.InFlight, Retrans: st.Retrans, Retries: st.Backoff, Lost: st.Lost, SACKed: st.SACKed, OutOfOrder: st.OutOfOrder,
-		MSS: st.MSS, MTU: st.MTU, WScale: [2]int{st.SndScale, st.RcvScale}, Options: optionList(st), SndWnd: st.SndWnd, RcvWnd: st.RcvWnd, SndBuf: st.SndBuf, RcvBuf: st.RcvBuf,
+		MSS: st.MSS, MTU: st.MTU, WScale: [2]int{st.SndScale, st.RcvScale}, Options: optionList(st), SndWnd: st.SndWnd, RcvWnd: st.RcvWnd, SndBuf: st.SndBuf, RcvBuf: st.RcvBuf, Urgent: st.Urgent,
 		CC: st.CC, Recovery: st.Recovery, BytesIn: st.BytesIn, BytesOut: st.BytesOut, SegsIn: st.SegsIn, SegsOut: st.SegsOut, Probes: st.KeepProbes,
 	}
 	t.Timer.Rexmit, t.Timer.DelAck = s.until(st.RexmitAt), s.until(st.DelAckAt)

@@ -61,6 +61,7 @@ type Stack struct {
 	pathMTUs   map[netip.Addr]pathMTU
 	// ACKs to listeners may bring SYN cookies until then.
 	cookiesUntil time.Duration
+	challenges   challengeBudget
 
 	timers timerHeap
 	wakeup *time.Timer
@@ -106,6 +107,7 @@ func New(cfg Config) *Stack {
 	s.knobs = defaultKnobs()
 	s.knobs.tcp.Alloc = newBlockPool().get
 	s.knobs.tcp.Counters = &s.counts.TCP
+	s.knobs.tcp.Challenge = s.mayChallenge
 	s.knobs.tcp.Spare = s.spare
 	s.reasm = reasm.New(&s.knobs.reasm)
 	s.reasmTimer.what = reassembly{s}

@@ -49,6 +49,10 @@ type Config struct {
 	// nil: as much as they like. Each tells by Charge what it holds.
 	Spare func() int
 
+	// Challenge reports whether one more challenge ACK may leave the view; nil: each
+	// connection has its own limit alone.
+	Challenge func() bool
+
 	// Counters are those of the view.
 	Counters *Counters
 }

@@ -166,6 +166,30 @@ func TestPAWS(t *testing.T) {
 	s.died(neterr.Reset)
 }
 
+// An acknowledgement that was overtaken by newer ones does no harm, and is not
+// answered.
+func TestOvertakenAck(t *testing.T) {
+	s := active(t, func(c *Config) { c.Timestamps = true })
+	s.c.SetQuickAck(true)
+	s.write(5000)
+	s.drain()
+	s.inject("P. 1:101 ack 2001")
+	s.expect(". 5001 ack 101", "at once")
+	recent := s.c.tsRecent
+	s.ts -= 50
+	s.inject(". 101 ack 1001")
+	s.inject(". 101 ack 2001")
+	s.expectIdle("what was overtaken is not answered")
+	s.inject(". 101 ack 2001 win 10")
+	s.expect(". 5001 ack 101", "it would shut the window")
+	s.ts -= 5000
+	s.inject(". 101 ack 2001")
+	s.expect(". 5001 ack 101", "that is older than any that is still on its way")
+	if s.c.tsRecent != recent || s.cfg.Counters.PAWSDropped != 2 {
+		t.Errorf("TS.Recent %d, was %d; %d dropped", s.c.tsRecent, recent, s.cfg.Counters.PAWSDropped)
+	}
+}
+
 // RFC 7323 §5.3, R2 before R3: nobody outside may move the clock.
 func TestPAWSIsNotPoisoned(t *testing.T) {
 	s := active(t, func(c *Config) { c.Timestamps = true })

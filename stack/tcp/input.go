@@ -15,6 +15,7 @@ type segment struct {
 	payload []byte
 	buf     *wire.Buf
 	fin     bool
+	late    bool // an acknowledgement that was overtaken
 }
 
 // Input is SEGMENT ARRIVES, RFC 9293 §3.10.7. The payload lies in buf, which is
@@ -103,6 +104,9 @@ func (c *Conn) fresh(now time.Duration, s *segment) bool {
 	}
 	// R1; a clock that stood still for 24 days may have wrapped, §5.5
 	if int32(o.TSVal-c.tsRecent) < 0 && now-c.tsRecentAt < pawsIdle {
+		if s.late = c.overtaken(s); s.late {
+			return true
+		}
 		c.cfg.Counters.PAWSDropped++
 		c.answer(now, len(s.payload) > 0)
 		return false
@@ -110,10 +114,20 @@ func (c *Conn) fresh(now time.Duration, s *segment) bool {
 	return true
 }
 
+// overtaken reports whether an old segment is an acknowledgement that newer ones
+// have overtaken on the way, and no more. There is nothing in it that could be taken for
+// something else, and it may say what has arrived behind a hole. We differ from
+// RFC 7323 §5.3, R1, which would have it answered and dropped.
+func (c *Conn) overtaken(s *segment) bool {
+	return s.flags&(wire.SYN|wire.FIN|wire.ACK) == wire.ACK && len(s.payload) == 0 && s.h.Seq == c.rcvNxt && !c.una.Less(s.h.Ack) &&
+		(s.h.Ack != c.una || c.windowOf(&s.h) == c.wnd) &&
+		time.Duration(c.tsRecent-s.h.Options.TSVal)*timestampTick <= c.rtt.rto
+}
+
 // noteTimestamp is R3 of RFC 7323 §5.3: the time that we echo is that of the
 // segment which the next acknowledgement will be about.
 func (c *Conn) noteTimestamp(now time.Duration, s *segment) {
-	if c.tsOK && !c.acked.Less(s.h.Seq) {
+	if c.tsOK && !s.late && !c.acked.Less(s.h.Seq) {
 		c.tsRecent, c.tsRecentAt = s.h.Options.TSVal, now
 	}
 }
@@ -200,7 +214,7 @@ func (c *Conn) challenge(now time.Duration) {
 	}
 }
 
-// challengePeriod is the time that ChallengeLimit is about. The limit is per
+// challengePeriod is the time that ChallengeLimit is about. This limit is per
 // connection: a common one can be probed from outside.
 const challengePeriod = 5 * time.Second
 
@@ -208,7 +222,7 @@ func (c *Conn) mayChallenge(now time.Duration) bool {
 	if now-c.challengeFrom >= challengePeriod || c.challenges == 0 {
 		c.challenges, c.challengeFrom = 0, now
 	}
-	if c.challenges >= c.cfg.ChallengeLimit {
+	if c.challenges >= c.cfg.ChallengeLimit || c.cfg.Challenge != nil && !c.cfg.Challenge() {
 		c.cfg.Counters.ChallengeHeld++
 		return false
 	}

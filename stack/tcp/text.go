@@ -52,6 +52,9 @@ func (c *Conn) inOrder(now time.Duration, s *segment) {
 		return
 	}
 	before := c.rcvNxt
+	if c.urgentSeen && !(before - wire.Seq(c.recvq.unread)).Less(c.urgent) {
+		c.urgentSeen = false // it was read; in half a sequence space it would be ahead again
+	}
 	c.rcvNxt += wire.Seq(n)
 	if c.recvq.late.len() > 0 || c.nsacks > 0 {
 		// a hole was filled, or a part of one: RFC 5681 §4.2
