@@ -265,7 +265,7 @@ func (h *Host) unwire() {
 	for _, l := range h.links.byName {
 		l.cable.Close()
 	}
-	h.switches.byName, h.links.byName = nil, nil
+	h.switches, h.links = fixtures[*Switch]{}, fixtures[*Link]{}
 }
 
 // Close closes the root and every view politely, and gives all their peers until

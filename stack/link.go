@@ -63,7 +63,7 @@ func (h *Host) RemoveLink(name string, u User) error {
 		h.root.stack.Logf("rmdir link/%s: %v", clip(name), err)
 		return err
 	}
-	delete(h.links.byName, name)
+	h.links.remove(name)
 	l.cable.Close()
 	return nil
 }
@@ -79,7 +79,7 @@ func (h *Host) Link(name string) *Link {
 func (h *Host) LinkByID(id int) *Link {
 	h.lock()
 	defer h.unlock()
-	return h.links.byID(id)
+	return h.links.byID[id]
 }
 
 // Links are all, in the order in which they were made.

@@ -31,6 +31,7 @@ const (
 // are not soon used again.
 type fixtures[T interface{ ID() int }] struct {
 	byName map[string]T
+	byID   map[int]T
 	last   int
 }
 
@@ -52,19 +53,15 @@ func (f *fixtures[T]) add(name string, max int, make func(id int) (T, error)) (m
 		return made, err
 	}
 	if f.byName == nil {
-		f.byName = map[string]T{}
+		f.byName, f.byID = map[string]T{}, map[int]T{}
 	}
-	f.byName[name] = made
+	f.byName[name], f.byID[f.last] = made, made
 	return made, nil
 }
 
-func (f *fixtures[T]) byID(id int) (found T) {
-	for _, t := range f.byName {
-		if t.ID() == id {
-			return t
-		}
-	}
-	return found
+func (f *fixtures[T]) remove(name string) {
+	delete(f.byID, f.byName[name].ID())
+	delete(f.byName, name)
 }
 
 func (f *fixtures[T]) all() []T {
@@ -75,10 +72,15 @@ func (f *fixtures[T]) all() []T {
 // end of a link, too.
 type plugFunc func(spec string, i *Iface) (n nic.NIC, canonical string, err error)
 
+// isPlug reports whether spec names a place to plug in.
+func isPlug(spec string) bool {
+	return strings.HasPrefix(spec, switchSpec) || strings.HasPrefix(spec, linkSpec)
+}
+
 // open opens a NIC for an interface.
 func (s *Stack) open(spec string, i *Iface) (nic.NIC, string, error) {
 	switch {
-	case strings.HasPrefix(spec, switchSpec) || strings.HasPrefix(spec, linkSpec):
+	case isPlug(spec):
 		if s.plug != nil {
 			return s.plug(spec, i)
 		}
@@ -139,7 +141,9 @@ func (h *Host) plug(spec string, by plugger) (nic.NIC, string, error) {
 
 // lives reports whether what is plugged in belongs to a view that has not been
 // removed: one that ends leaves its places soon, and holds nothing back.
-func (h *Host) lives(p plugger) bool { return p.sw != nil || h.numbers[p.view.id].Load() == p.view }
+func (h *Host) lives(p plugger) bool {
+	return p.sw != nil || p.view != nil && h.numbers[p.view.id].Load() == p.view
+}
 
 // wouldLoop refuses to join two switches twice. They speak no spanning tree: frames
 // would go round until the hop mark ends them, doubled by each further link.

@@ -28,7 +28,7 @@ const (
 	// are read at a time: each has a goroutine, and costs a copy of each frame.
 	maxSnoops = 32
 	// snoopBytes may be written ahead of the reader; more waits as frames.
-	snoopBytes = 256 << 10
+	snoopBytes = 64 << 10
 )
 
 // A Snoop is the reader of a capture. The capture's own goroutine writes into it,

@@ -65,7 +65,7 @@ func (h *Host) RemoveSwitch(name string, u User) error {
 		h.root.stack.Logf("rmdir switch/%s: %v", clip(name), err)
 		return err
 	}
-	delete(h.switches.byName, name)
+	h.switches.remove(name)
 	return w.sw.Close()
 }
 
@@ -80,7 +80,7 @@ func (h *Host) Switch(name string) *Switch {
 func (h *Host) SwitchByID(id int) *Switch {
 	h.lock()
 	defer h.unlock()
-	return h.switches.byID(id)
+	return h.switches.byID[id]
 }
 
 // Switches are all, in the order in which they were made.

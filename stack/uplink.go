@@ -216,7 +216,8 @@ func (h *Host) theBridge() (*nic.Switch, error) {
 	return sw, nil
 }
 
-// firstNIC is the root's first interface that leads outside.
+// firstNIC is the root's first interface that leads outside: into no switch or link
+// of ours, where a view can be plugged in itself.
 func (h *Host) firstNIC() (*Iface, nic.NIC) {
 	cables := map[*Iface]bool{}
 	for _, v := range h.Views() {
@@ -224,7 +225,7 @@ func (h *Host) firstNIC() (*Iface, nic.NIC) {
 	}
 	for _, num := range h.root.stack.Ifaces() {
 		if i := h.root.stack.Iface(num); i != nil && !cables[i] {
-			if n := i.NIC(); n != nil {
+			if n := i.NIC(); n != nil && !isPlug(i.Spec()) {
 				return i, n
 			}
 		}

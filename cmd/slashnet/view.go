@@ -102,7 +102,7 @@ func listViews() error {
 		return err
 	}
 	table := tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(table, "VIEW\tCONVERSATIONS\tUPLINK")
+	fmt.Fprintln(table, "VIEW\tCONVERSATIONS\tUPLINK\tNICS")
 	for _, v := range views {
 		at := filepath.Join(filepath.Dir(dir), v.Name())
 		ctl, err := readText(filepath.Join(at, "ctl"))
@@ -110,8 +110,14 @@ func listViews() error {
 			continue // it has just gone
 		}
 		stats, _ := readText(filepath.Join(at, "stats"))
+		var nics []string
+		for line := range strings.Lines(ctl) {
+			if spec, ok := strings.CutPrefix(line, "nic "); ok {
+				nics = append(nics, strings.TrimSpace(spec))
+			}
+		}
 		uplink, _, _ := strings.Cut(strings.TrimPrefix(ctl, "uplink "), "\n")
-		fmt.Fprintf(table, "%s\t%s\t%s\n", v.Name(), value(stats, "conversations"), uplink)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", v.Name(), value(stats, "conversations"), uplink, strings.Join(nics, ", "))
 	}
 	return table.Flush()
 }
