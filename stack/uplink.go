@@ -34,19 +34,16 @@ func (v *View) connect(args []string) error {
 		v.unplug()
 		return nil
 	}
-	var plug func(p netip.Prefix, rest []string) error
+	var plug func(ends []end) error
 	switch args[0] {
 	case uplinkRouted:
 		plug = v.route
 	case uplinkSwitch:
 		plug = v.bridge
 	default:
-		return neterr.BadArg.With("uplink %q: none, routed ADDR/LEN or switch ADDR/LEN [GATEWAY] is wanted", clip(args[0]))
+		return neterr.BadArg.With("uplink %q: none, routed ADDR/LEN or switch ADDR/LEN [GATEWAY] is wanted, for one family or for both", clip(args[0]))
 	}
-	p, rest, err := parsePrefix(args[1:])
-	if err == nil {
-		err = hostAddress(p)
-	}
+	ends, err := parseEnds(args[1:], args[0] == uplinkSwitch)
 	if err != nil {
 		return err
 	}
@@ -57,7 +54,7 @@ func (v *View) connect(args []string) error {
 		}
 		return neterr.Busy.With("the uplink is %s: write `uplink none` first", v.line)
 	}
-	if err := plug(p, rest); err != nil {
+	if err := plug(ends); err != nil {
 		v.unplug()
 		return err
 	}
@@ -84,15 +81,49 @@ func (v *View) unplug() {
 	v.connected("")
 }
 
+// An end is an address that a view gets, and the way from there; invalid: none.
+type end struct {
+	prefix  netip.Prefix
+	gateway netip.Addr
+}
+
+// parseEnds reads ADDR/LEN, for a switch with a GATEWAY behind it, once for each
+// family that the view is to have.
+func parseEnds(words []string, gateways bool) (ends []end, err error) {
+	for len(words) > 0 || len(ends) == 0 {
+		var e end
+		if e.prefix, words, err = parsePrefix(words); err == nil {
+			err = hostAddress(e.prefix)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if gateways && len(words) > 0 && !strings.Contains(words[0], "/") {
+			if e.gateway, err = netip.ParseAddr(words[0]); err != nil || !e.prefix.Contains(e.gateway) || e.gateway == e.prefix.Addr() {
+				return nil, neterr.BadAddress.With("%q as a gateway: another address in %v is wanted", clip(words[0]), e.prefix.Masked())
+			}
+			words = words[1:]
+		}
+		if len(ends) > 0 && (len(ends) > 1 || ends[0].prefix.Addr().Is4() == e.prefix.Addr().Is4()) {
+			return nil, neterr.BadAddress.With("%v: one address of each family is wanted", e.prefix)
+		}
+		ends = append(ends, e)
+	}
+	return ends, nil
+}
+
 // hostAddress reports why p is not the address of one host in a subnet with room
 // for another.
 func hostAddress(p netip.Prefix) error {
+	most := p.Addr().BitLen() - 1
 	b, hasBroadcast := broadcastOf(p)
 	switch {
-	case p.Bits() < 8 || p.Bits() > 31:
-		return neterr.BadAddress.With("%v: a subnet of /8 to /31 is wanted", p)
+	case p.Bits() < 8 || p.Bits() > most:
+		return neterr.BadAddress.With("%v: a subnet of /8 to /%d is wanted", p, most)
 	case hasBroadcast && (p.Addr() == b || p.Addr() == p.Masked().Addr()):
 		return neterr.BadAddress.With("%v is the address of the whole subnet: that of one host is wanted", p)
+	case p.Addr().IsLinkLocalUnicast() && p.Addr().Is6():
+		return neterr.BadAddress.With("%v: link-local addresses make themselves; one that is routed is wanted", p)
 	}
 	return nil
 }
@@ -100,7 +131,7 @@ func hostAddress(p netip.Prefix) error {
 // otherHost is the first other host of a subnet.
 func otherHost(p netip.Prefix) netip.Addr {
 	a := p.Masked().Addr()
-	if p.Bits() < 31 {
+	if p.Bits() < p.Addr().BitLen()-1 {
 		a = a.Next()
 	}
 	if a == p.Addr() {
@@ -114,21 +145,19 @@ func otherHost(p netip.Prefix) netip.Addr {
 func (v *View) nicName() string { return fmt.Sprintf("%s.%d", v.name, v.id) }
 
 // route lays a cable to the parent, who forwards.
-func (v *View) route(p netip.Prefix, rest []string) error {
-	if err := noArgs("uplink routed ADDR/LEN", rest); err != nil {
-		return err
-	}
+func (v *View) route(ends []end) error {
 	parent := v.host.root.stack
 	for _, n := range parent.Networks() {
-		if n.Overlaps(p) {
-			return neterr.AddrInUse.With("%v: the parent is in %v already; a subnet of its own is wanted", p, n.Masked())
+		for _, e := range ends {
+			if n.Overlaps(e.prefix) {
+				return neterr.AddrInUse.With("%v: the parent is in %v already; a subnet of its own is wanted", e.prefix, n.Masked())
+			}
 		}
 	}
 	ours, theirs, err := nic.NewPipe(nic.Options{Name: v.nicName()}, nic.Options{Name: v.nicName()})
 	if err != nil {
 		return err
 	}
-	gateway := otherHost(p)
 	if v.uplink.parents, err = parent.AddInterface(theirs); err != nil {
 		theirs.Close()
 		ours.Close()
@@ -138,24 +167,20 @@ func (v *View) route(p netip.Prefix, rest []string) error {
 		ours.Close()
 		return err
 	}
-	if err := v.uplink.parents.Ctl(fmt.Sprintf("add %v/%d", gateway, p.Bits())); err != nil {
-		return err
+	for n, e := range ends {
+		ends[n].gateway = otherHost(e.prefix)
+		if err := v.uplink.parents.Ctl(fmt.Sprintf("add %v/%d", ends[n].gateway, e.prefix.Bits())); err != nil {
+			return err
+		}
 	}
 	if err := parent.WriteCtl("ip.forward on"); err != nil {
 		return err
 	}
-	return v.address(p, gateway)
+	return v.address(ends)
 }
 
 // bridge plugs the view into the switch of the parent's NIC.
-func (v *View) bridge(p netip.Prefix, rest []string) error {
-	var gateway netip.Addr
-	if len(rest) > 0 {
-		var err error
-		if gateway, err = netip.ParseAddr(rest[0]); err != nil || len(rest) > 1 || !p.Contains(gateway) || gateway == p.Addr() {
-			return neterr.BadAddress.With("%q as a gateway: another address in %v is wanted", clip(strings.Join(rest, " ")), p.Masked())
-		}
-	}
+func (v *View) bridge(ends []end) error {
 	sw, err := v.host.theBridge()
 	if err != nil {
 		return err
@@ -168,19 +193,32 @@ func (v *View) bridge(p netip.Prefix, rest []string) error {
 		port.Close()
 		return err
 	}
-	return v.address(p, gateway)
+	return v.address(ends)
 }
 
 // address configures the view's end.
-func (v *View) address(p netip.Prefix, gateway netip.Addr) error {
-	if err := v.uplink.ours.Ctl("add " + p.String()); err != nil {
-		return err
+func (v *View) address(ends []end) error {
+	for _, e := range ends {
+		if err := v.uplink.ours.Ctl("add " + e.prefix.String()); err != nil {
+			return err
+		}
+		if !e.gateway.IsValid() {
+			continue
+		}
+		tag := ""
+		if err := v.stack.WriteRoute(defaultRoute(e.gateway), &tag); err != nil {
+			return err
+		}
 	}
-	if !gateway.IsValid() {
-		return nil
+	return nil
+}
+
+// defaultRoute is the line of iproute for a gateway.
+func defaultRoute(gateway netip.Addr) string {
+	if gateway.Is6() {
+		return "add ::/0 " + gateway.String()
 	}
-	tag := ""
-	return v.stack.WriteRoute("add 0.0.0.0/0 "+gateway.String(), &tag)
+	return "add 0.0.0.0/0 " + gateway.String()
 }
 
 // theBridge is the switch between the parent's first NIC, the parent and its

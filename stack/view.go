@@ -52,7 +52,7 @@ func (v *View) shut(ctx context.Context) {
 // viewLimits are the knobs that the verb limit sets.
 var viewLimits = []string{"conversations", "detached", "operations", "handles", "memory", "rate.in", "rate.out"}
 
-const viewUsage = "uplink none|routed ADDR/LEN|switch ADDR/LEN [GATEWAY], nic SPEC [ADDR/LEN [GATEWAY]], nic SPEC off, limit NAME N, or PATH: MESSAGE is wanted"
+const viewUsage = "uplink none|routed ADDR/LEN|switch ADDR/LEN [GATEWAY] (and the same of the other family behind it), nic SPEC [ADDR/LEN [GATEWAY]], nic SPEC off, limit NAME N, or PATH: MESSAGE is wanted"
 
 // Ctl carries out one line written to view/NAME/ctl.
 func (v *View) Ctl(line string) error {

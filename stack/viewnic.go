@@ -76,10 +76,7 @@ func routeBy(args []string) (line string, err error) {
 	if err != nil || !p.Contains(gateway) || gateway == p.Addr() {
 		return "", neterr.BadAddress.With("%q as a gateway: another address in %v is wanted", clip(args[1]), p.Masked())
 	}
-	if gateway.Is4() {
-		return "add 0.0.0.0/0 " + args[1], nil
-	}
-	return "add ::/0 " + args[1], nil
+	return defaultRoute(gateway), nil
 }
 
 // bound finds the interface that is plugged in where spec says.

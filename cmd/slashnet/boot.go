@@ -25,10 +25,14 @@ type writer struct {
 }
 
 // configure applies the flags --gateway, --set and --boot.
-func configure(h *stack.Host, gateway string, set []string, boot string) error {
+func configure(h *stack.Host, gateways, set []string, boot string) error {
 	w := &writer{host: h}
-	if gateway != "" {
-		if err := w.write("iproute", "add 0.0.0.0/0 "+gateway); err != nil {
+	for _, gateway := range gateways {
+		everywhere := "0.0.0.0/0"
+		if strings.Contains(gateway, ":") {
+			everywhere = "::/0"
+		}
+		if err := w.write("iproute", "add "+everywhere+" "+gateway); err != nil {
 			return fmt.Errorf("--gateway %s: %w", gateway, err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -18,17 +19,17 @@ import (
 
 // links are the flags about NICs.
 type links struct {
-	nics, addrs []string
-	host, mac   string
-	mtu         int
+	nics, addrs, hosts []string
+	mac                string
+	mtu                int
 }
 
 // A plan is what the flags ask for, checked before anything is made.
 type plan struct {
 	nics  []string // as tap:NAME
 	addrs []netip.Prefix
-	host  netip.Prefix // the zero one: none
-	mac   wire.MAC     // zero: random
+	hosts []netip.Prefix // of the kernel's end of the first
+	mac   wire.MAC       // zero: random
 	mtu   int
 }
 
@@ -55,10 +56,13 @@ func (l *links) parse() (*plan, error) {
 	if l.mtu < stack.MinMTU {
 		return nil, usageError(fmt.Sprintf("--mtu %d: at least %d is wanted", l.mtu, stack.MinMTU))
 	}
-	if l.host != "none" {
-		var err error
-		if p.host, err = netip.ParsePrefix(l.host); err != nil {
-			return nil, usageError(fmt.Sprintf("--host-addr %q: want an address and its prefix length, such as 10.114.0.1/24, or none", l.host))
+	for _, text := range l.hosts {
+		host, err := netip.ParsePrefix(text)
+		switch {
+		case err == nil:
+			p.hosts = append(p.hosts, host)
+		case text != "none":
+			return nil, usageError(fmt.Sprintf("--host-addr %q: want an address and its prefix length, such as 10.114.0.1/24, or none", text))
 		}
 	}
 	if l.mac != "" {
@@ -97,9 +101,9 @@ func (p *plan) add(h *stack.Host, spec string, first bool) (*stack.Iface, error)
 	if !ok {
 		return p.plug(h, spec)
 	}
-	o, host := nic.Options{Name: name, MTU: p.mtu}, netip.Prefix{}
+	o, hosts := nic.Options{Name: name, MTU: p.mtu}, []netip.Prefix{{}}
 	if first {
-		o.MAC, host = p.mac, p.host
+		o.MAC, hosts = p.mac, append(hosts, p.hosts...)
 	}
 	tap, err := nic.OpenTAP(o)
 	if err != nil {
@@ -110,7 +114,12 @@ func (p *plan) add(h *stack.Host, spec string, first bool) (*stack.Iface, error)
 		tap.Close()
 		return nil, err
 	}
-	return ifc, tap.ConfigureHost(host)
+	for _, host := range hosts {
+		if err := tap.ConfigureHost(host); err != nil {
+			return nil, err
+		}
+	}
+	return ifc, nil
 }
 
 // plug makes an interface that is plugged into a switch or a link, which is made if
@@ -135,16 +144,24 @@ func (p *plan) plug(h *stack.Host, spec string) (*stack.Iface, error) {
 // onTAP reports whether the first NIC is one, with the kernel at the other end.
 func (p *plan) onTAP() bool { return len(p.nics) > 0 && strings.HasPrefix(p.nics[0], "tap:") }
 
-// gateway is the default route's next hop: the one asked for, else the kernel's
-// end of the cable, else none.
-func (p *plan) gateway(asked string) string {
-	switch {
-	case asked == "none" || asked == "" && (!p.onTAP() || !p.host.IsValid()):
-		return ""
-	case asked == "":
-		return p.host.Addr().String()
+// gateways are the next hops of the default routes, one of a family: those asked
+// for, else the kernel's end of the cable, else none. Of a family of which we have
+// no address there is none.
+func (p *plan) gateways(asked []string) []string {
+	if slices.Contains(asked, "none") {
+		return nil
 	}
-	return asked
+	if len(asked) > 0 || !p.onTAP() {
+		return asked
+	}
+	var all []string
+	for _, is4 := range []bool{true, false} {
+		of := func(p netip.Prefix) bool { return p.Addr().Is4() == is4 }
+		if at := slices.IndexFunc(p.hosts, of); at >= 0 && slices.ContainsFunc(p.addrs, of) {
+			all = append(all, p.hosts[at].Addr().String())
+		}
+	}
+	return all
 }
 
 // open opens the NIC that "bind ether" names in the tree: like one of the flags,

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,17 +17,28 @@ import (
 )
 
 const (
-	ipHeader    = 20 // IPv4 without options, RFC 791 §3.1
-	echoHeader  = 8  // RFC 792, page 14
-	echoRequest = 8
-	echoReply   = 0
-	maxEcho     = 65535 - ipHeader - echoHeader
+	echoHeader = 8 // RFC 792, page 14; RFC 4443 §4.1
+	maxEcho    = 65535 - 20 - echoHeader
+)
+
+// An echoing is what pings of a family look like in the files: a packet begins
+// with the IP header.
+type echoing struct {
+	proto          string
+	header, ttlAt  int
+	request, reply byte
+}
+
+var (
+	echo4 = echoing{"icmp", 20, 8, 8, 0}       // RFC 791 §3.1, RFC 792
+	echo6 = echoing{"icmpv6", 40, 7, 128, 129} // RFC 8200 §3, RFC 4443
 )
 
 var pingFlags struct {
 	count         int
 	interval, max time.Duration
 	size          int
+	v6            bool
 }
 
 var ping = command{
@@ -35,7 +47,7 @@ var ping = command{
 	summary: "echo requests, through files",
 	help: `
 Sends ICMP echo requests to HOST and prints a line for each answer. Fails when none
-of them was answered.
+of them was answered. An IPv6 address is asked by ICMPv6; a name is with -6.
 
   slashnet ping -c 3 10.114.0.1
 `,
@@ -43,6 +55,7 @@ of them was answered.
 		flags.IntVarP(&pingFlags.count, "count", "c", 4, "send this many; 0: until a signal")
 		flags.DurationVarP(&pingFlags.interval, "interval", "i", time.Second, "time between two")
 		flags.DurationVarP(&pingFlags.max, "wait", "W", time.Second, "how long to wait for an answer")
+		flags.BoolVarP(&pingFlags.v6, "ipv6", "6", false, "the IPv6 address of a name")
 		flags.IntVarP(&pingFlags.size, "size", "s", 56, "bytes of data in each")
 	},
 	run: func(_ *pflag.FlagSet, args []string) error {
@@ -59,7 +72,11 @@ of them was answered.
 }
 
 func pingHost(host string) error {
-	c, err := clone("icmp")
+	e := echo4
+	if a, err := netip.ParseAddr(host); err == nil && a.Is6() || err != nil && pingFlags.v6 {
+		e = echo6
+	}
+	c, err := clone(e.proto)
 	if err != nil {
 		return err
 	}
@@ -88,7 +105,7 @@ func pingHost(host string) error {
 			<-next.C
 		}
 		sent++
-		size, ttl, took, err := echo(data, uint16(seq))
+		size, ttl, took, err := e.once(data, uint16(seq))
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			fmt.Printf("no answer from %s: seq=%d after %v\n", remote, seq, pingFlags.max)
 			continue
@@ -109,13 +126,13 @@ func pingHost(host string) error {
 	return nil
 }
 
-// echo sends one request and waits for its answer.
-func echo(data *os.File, seq uint16) (size, ttl int, took time.Duration, err error) {
-	packet := make([]byte, ipHeader+echoHeader+pingFlags.size)
-	packet[ipHeader] = echoRequest
-	binary.BigEndian.PutUint16(packet[ipHeader+6:], seq)
-	for i := range packet[ipHeader+echoHeader:] {
-		packet[ipHeader+echoHeader+i] = byte(i)
+// once sends one request and waits for its answer.
+func (e echoing) once(data *os.File, seq uint16) (size, ttl int, took time.Duration, err error) {
+	packet := make([]byte, e.header+echoHeader+pingFlags.size)
+	packet[e.header] = e.request
+	binary.BigEndian.PutUint16(packet[e.header+6:], seq)
+	for i := range packet[e.header+echoHeader:] {
+		packet[e.header+echoHeader+i] = byte(i)
 	}
 	begin := time.Now()
 	if _, err := data.Write(packet); err != nil {
@@ -124,18 +141,18 @@ func echo(data *os.File, seq uint16) (size, ttl int, took time.Duration, err err
 	if err := data.SetReadDeadline(begin.Add(pingFlags.max)); err != nil {
 		return 0, 0, 0, err
 	}
-	answer := make([]byte, ipHeader+echoHeader+maxEcho)
+	answer := make([]byte, e.header+echoHeader+maxEcho)
 	for {
 		n, err := data.Read(answer)
 		if err != nil {
 			return 0, 0, 0, err
 		}
-		if n < ipHeader+echoHeader || answer[ipHeader] != echoReply {
+		if n < e.header+echoHeader || answer[e.header] != e.reply {
 			continue
 		}
 		// A late answer to an earlier request is not this one's.
-		if binary.BigEndian.Uint16(answer[ipHeader+6:]) == seq {
-			return n - ipHeader, int(answer[8]), time.Since(begin), nil
+		if binary.BigEndian.Uint16(answer[e.header+6:]) == seq {
+			return n - e.header, int(answer[e.ttlAt]), time.Since(begin), nil
 		}
 	}
 }

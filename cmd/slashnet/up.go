@@ -27,7 +27,7 @@ const parting = 2 * time.Second
 var upFlags struct {
 	links      links
 	names      nameFlags
-	gateway    string
+	gateways   []string
 	boot       string
 	set        []string
 	allowOther bool
@@ -49,13 +49,15 @@ or SIGTERM close the connections politely, unmount and end it.
 
   slashnet up                                10.114.0.2, and 10.114.0.1 for the kernel
   slashnet up --nic tap:lab0 --addr 10.1.0.2/24 --host-addr 10.1.0.1/24 /tmp/net
+  slashnet up --addr 10.114.0.2/24 --host-addr 10.114.0.1/24 \
+              --addr fd00:114::2/64 --host-addr fd00:114::1/64     both families
 `,
 	flags: func(flags *pflag.FlagSet) {
 		f := &upFlags
 		flags.StringArrayVar(&f.links.nics, "nic", []string{"tap:slash0"}, "tap:NAME, switch:NAME, link:NAME (which make what they name), or none; repeatable")
 		flags.StringArrayVar(&f.links.addrs, "addr", []string{"10.114.0.2/24"}, "address of the first interface; repeatable")
-		flags.StringVar(&f.gateway, "gateway", "", "default route; none for no such route (default: the host's end of the TAP)")
-		flags.StringVar(&f.links.host, "host-addr", "10.114.0.1/24", "address of the kernel's end of the TAP, or none")
+		flags.StringArrayVar(&f.gateways, "gateway", nil, "default route, one for each family; none for no such route (default: the host's end of the TAP)")
+		flags.StringArrayVar(&f.links.hosts, "host-addr", []string{"10.114.0.1/24"}, "address of the kernel's end of the TAP, or none; repeatable")
 		flags.StringVar(&f.links.mac, "mac", "", "MAC address of the first interface (default: a random local one)")
 		flags.IntVar(&f.links.mtu, "mtu", 1500, "largest IP datagram on the cable, 100 to 65521")
 		flags.StringArrayVar(&f.names.servers, "dns", nil, "name server, ADDR or ADDR:PORT; repeatable (default: those of /etc/resolv.conf)")
@@ -129,7 +131,7 @@ func serveTree(arg string) error {
 	if err := plan.attach(host); err != nil {
 		return err
 	}
-	if err := configure(host, plan.gateway(f.gateway), f.set, f.boot); err != nil {
+	if err := configure(host, plan.gateways(f.gateways), f.set, f.boot); err != nil {
 		return err
 	}
 	server, err := fs.Mount(place.path, host, fs.Options{AllowOther: f.allowOther, Owner: owner, Mode: mode, Log: func(line string) { log.Warn().Msg(line) }})

@@ -56,7 +56,7 @@ func call(args []string) error {
 		all.Go(func() {
 			for i := range calls {
 				line := fmt.Sprintf("call %d\n", i)
-				c, err := net.Dial("tcp4", args[0])
+				c, err := net.Dial("tcp", args[0])
 				if err != nil {
 					fatal(err)
 				}

@@ -84,7 +84,7 @@ func turns(args []string) error {
 
 // get ADDR sends an HTTP request and prints the whole answer.
 func get(args []string) error {
-	c, err := net.Dial("tcp4", args[0])
+	c, err := net.Dial("tcp", args[0])
 	if err != nil {
 		return err
 	}

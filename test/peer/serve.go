@@ -31,13 +31,13 @@ var servers = map[int]func(*net.TCPConn) error{
 
 func listen(ip string) error {
 	for port, serve := range servers {
-		l, err := net.Listen("tcp4", net.JoinHostPort(ip, strconv.Itoa(port)))
+		l, err := net.Listen("tcp", net.JoinHostPort(ip, strconv.Itoa(port)))
 		if err != nil {
 			return err
 		}
 		go accept(l, serve)
 	}
-	udp, err := net.ListenPacket("udp4", net.JoinHostPort(ip, "7"))
+	udp, err := net.ListenPacket("udp", net.JoinHostPort(ip, "7"))
 	if err != nil {
 		return err
 	}

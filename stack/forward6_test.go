@@ -1,0 +1,479 @@
+package stack
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"slashnet/nic"
+	"slashnet/stack/neterr"
+	"slashnet/wire"
+)
+
+// routed6 is two hosts with a router between them, 2001:db8:1::1 and
+// 2001:db8:2::2, whose link has the given MTU.
+func routed6(t testing.TB, mtu int) (a, router, b *Stack) {
+	t.Helper()
+	a, router, b = newHost(t, Config{}), newHost(t, Config{}), newHost(t, Config{})
+	join(t, a, "2001:db8:1::1/64", router, "2001:db8:1::fe/64", nic.Options{})
+	join(t, b, "2001:db8:2::2/64", router, "2001:db8:2::fe/64", nic.Options{MTU: mtu})
+	must(t, a.WriteRoute("add ::/0 2001:db8:1::fe", new(string)))
+	must(t, b.WriteRoute("add ::/0 2001:db8:2::fe", new(string)))
+	must(t, router.WriteCtl("ip.forward on"))
+	return a, router, b
+}
+
+// RFC 8200 §3, RFC 4443 §3.3: the hop limit ends a datagram, and its sender is
+// told.
+func TestHopLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, router, _ := routed6(t, 0)
+		c := clone(t, a, wire.UDP)
+		command(t, c, "connect 2001:db8:2::2!9\nttl 1")
+		write(t, c, []byte("far"))
+		op := do(t, a, &Op{Kind: OpRead, Conv: c, Max: 100})
+		if !errors.Is(op.Err, neterr.TTLExceeded) || !strings.Contains(op.Err.Error(), "2001:db8:1::fe") {
+			t.Errorf("%v", op.Err)
+		}
+		c.Drop()
+		if counter(t, router.StackStatsText(), "ForwDatagrams") != "0" {
+			t.Error("it was passed on")
+		}
+		c = clone(t, a, wire.UDP)
+		command(t, c, "connect 2001:db8:3::2!9")
+		write(t, c, []byte("nowhere"))
+		op = do(t, a, &Op{Kind: OpRead, Conv: c, Max: 100})
+		if !errors.Is(op.Err, neterr.NetUnreachable) { // RFC 4443 §3.1, code 0
+			t.Errorf("no route: %v", op.Err)
+		}
+		c.Drop()
+		// RFC 4443 §3.1: whoever is not there is so to the sender.
+		c = clone(t, a, wire.UDP)
+		command(t, c, "connect 2001:db8:2::77!9")
+		write(t, c, []byte("nobody"))
+		op = do(t, a, &Op{Kind: OpRead, Conv: c, Max: 100})
+		if !errors.Is(op.Err, neterr.HostUnreachable) {
+			t.Errorf("nobody there: %v", op.Err)
+		}
+		c.Drop()
+	})
+}
+
+// RFC 8201: a narrow link on the way is found out, by connections and by
+// datagrams, and nobody but the source cuts anything up.
+func TestPathMTU(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, router, b := routed6(t, 0)
+		must(t, router.Iface(2).Ctl("mtu 1300")) // nobody else knows
+		l := clone(t, b, wire.TCP)
+		command(t, l, "announce 80")
+		c := clone(t, a, wire.TCP)
+		command(t, c, "connect 2001:db8:2::2!80")
+		call := listen(t, l)
+		data := bytes.Repeat([]byte("narrow"), 20_000)
+		w := start(a, &Op{Kind: OpWrite, Conv: c, Data: data})
+		var got []byte
+		for len(got) < len(data) {
+			got = append(got, read(t, call)...)
+		}
+		must(t, wait(t, w).Err)
+		if !bytes.Equal(got, data) {
+			t.Error("other bytes came")
+		}
+		if stats := router.StackStatsText(); counter(t, stats, "FragCreates") != "0" || counter(t, stats, "FragFails") == "0" {
+			t.Error("the router has cut something up, or passed it on")
+		}
+
+		u := clone(t, b, wire.UDP)
+		command(t, u, "announce 53\nheaders")
+		d := clone(t, a, wire.UDP)
+		command(t, d, "connect 2001:db8:2::2!53")
+		text := bytes.Repeat([]byte("d"), 1400)
+		write(t, d, text)
+		if got := read(t, u); len(got) != udpHeaderLen+len(text) {
+			t.Errorf("%d bytes came", len(got)-udpHeaderLen)
+		}
+		if frags := counter(t, a.StackStatsText(), "FragCreates"); frags != "2" {
+			t.Errorf("%s fragments, for a path that is known by now", frags)
+		}
+		a.lock()
+		mtu := a.mtuTo(path{out: a.ifaces[1]}, netip.MustParseAddr("2001:db8:2::2"))
+		a.unlock()
+		if mtu != 1300 {
+			t.Errorf("path MTU %d", mtu)
+		}
+		time.Sleep(pathMTUFor + time.Second)
+		a.lock()
+		mtu = a.mtuTo(path{out: a.ifaces[1]}, netip.MustParseAddr("2001:db8:2::2"))
+		a.unlock()
+		if mtu != 1500 {
+			t.Errorf("after ten minutes %d", mtu)
+		}
+		for _, c := range []*Conv{d, u, c, call, l} {
+			c.Drop()
+		}
+	})
+}
+
+// A cable whose other end is the test.
+func tapped(t testing.TB, addr string) (s *Stack, i *Iface, wireEnd nic.NIC, frames chan []byte) {
+	t.Helper()
+	s = newHost(t, Config{})
+	ours, theirs, err := nic.NewPipe(nic.Options{}, nic.Options{})
+	must(t, err)
+	frames = make(chan []byte, 100)
+	theirs.Start(receiver(func(batch []*nic.Frame) {
+		for _, f := range batch {
+			frames <- bytes.Clone(f.Head)
+		}
+	}))
+	t.Cleanup(func() { theirs.Close() })
+	return s, plug(t, s, ours, addr), theirs, frames
+}
+
+type receiver func(batch []*nic.Frame)
+
+func (r receiver) Receive(batch []*nic.Frame) { r(batch) }
+
+// inject sends a datagram of a neighbour.
+func inject(t testing.TB, s *Stack, n nic.NIC, to wire.MAC, ip wire.IP, extensions, payload []byte) {
+	t.Helper()
+	b := make([]byte, wire.EthernetLen+ip.HeaderLen())
+	wire.Ethernet{Dst: to, Src: n.MAC(), Type: wire.EtherIPv6}.Put(b)
+	ip.Put(b[wire.EthernetLen:], len(extensions)+len(payload))
+	must(t, n.Send(&nic.Frame{Head: append(append(b, extensions...), payload...)}))
+	must(t, s.Sync())
+}
+
+// icmp6 is a message between two addresses.
+func icmp6(h wire.ICMPHeader, ip wire.IP, body []byte) []byte {
+	b := make([]byte, wire.ICMPLen)
+	h.PutICMPv6(b, ip.Src, ip.Dst, body)
+	return append(b, body...)
+}
+
+// answer waits for an ICMPv6 message of a type among the frames.
+func answer(t testing.TB, frames chan []byte, typ uint8) (wire.ICMPHeader, []byte, wire.IP) {
+	t.Helper()
+	for {
+		select {
+		case b := <-frames:
+			ip, payload, err := wire.ParseIPv6(b[wire.EthernetLen:])
+			if err != nil {
+				continue
+			}
+			c, _ := ip.Walk(payload)
+			if h, body, err := wire.ParseICMPv6(ip.Src, ip.Dst, c.Payload); err == nil && c.Proto == wire.ICMPv6 && h.Type == typ {
+				return h, body, ip
+			}
+		case <-time.After(time.Second):
+			return wire.ICMPHeader{}, nil, wire.IP{}
+		}
+	}
+}
+
+var (
+	ours6  = netip.MustParseAddr("2001:db8::1")
+	peer6  = netip.MustParseAddr("2001:db8::9")
+	all6   = netip.IPv6LinkLocalAllNodes()
+	known6 = "add 2001:db8::9 020000000009"
+)
+
+// RFC 8200 §4, RFC 4443 §3.4: what a host says of headers that it does not
+// understand.
+func TestExtensionHeaders(t *testing.T) {
+	const echo = "echo"
+	for _, test := range []struct {
+		name       string
+		first      wire.Proto
+		extensions []byte
+		toGroup    bool
+		typ, code  uint8 // of the answer; 0: none
+		pointer    uint32
+	}{
+		{"none", wire.ICMPv6, nil, false, wire.ICMPv6EchoReply, 0, 0},
+		{"options to skip", wire.DestinationOptions, []byte{58, 0, 0x1e, 4, 0, 0, 0, 0}, false, wire.ICMPv6EchoReply, 0, 0},
+		{"an option to drop for", wire.DestinationOptions, []byte{58, 0, 0x5e, 4, 0, 0, 0, 0}, false, 0, 0, 0},
+		{"an option to report", wire.DestinationOptions, []byte{58, 0, 0x9e, 4, 0, 0, 0, 0}, false, wire.ICMPv6ParameterProblem, wire.ICMPv6UnknownOption, 42},
+		{"an option to report, in a group", wire.DestinationOptions, []byte{58, 0, 0x9e, 4, 0, 0, 0, 0}, true, wire.ICMPv6ParameterProblem, wire.ICMPv6UnknownOption, 42},
+		{"an option to report, unless in a group", wire.DestinationOptions, []byte{58, 0, 0xde, 4, 0, 0, 0, 0}, true, 0, 0, 0},
+		{"a routing header of type 0", 43, []byte{58, 0, 0, 1, 0, 0, 0, 0}, false, wire.ICMPv6ParameterProblem, wire.ICMPv6ErroneousField, 42},
+		{"a routing header that is done", 43, []byte{58, 0, 0, 0, 0, 0, 0, 0}, false, wire.ICMPv6EchoReply, 0, 0},
+		{"an unknown header", 0xfd, nil, false, wire.ICMPv6ParameterProblem, wire.ICMPv6UnknownHeader, 6},
+		{"an unknown header behind another", wire.DestinationOptions, []byte{0xfd, 0, 1, 4, 0, 0, 0, 0}, false, wire.ICMPv6ParameterProblem, wire.ICMPv6UnknownHeader, 40},
+		{"ICMP of IPv4", wire.ICMP, nil, false, wire.ICMPv6ParameterProblem, wire.ICMPv6UnknownHeader, 6},
+		{"an atomic fragment", 44, []byte{58, 0, 0, 0, 0, 0, 0, 7}, false, wire.ICMPv6EchoReply, 0, 0},
+		{"a first fragment without its headers", 44, []byte{6, 0, 0, 1, 0, 0, 0, 7}, false, wire.ICMPv6ParameterProblem, wire.ICMPv6IncompleteChain, 0},
+		{"nothing follows", wire.NoNext, nil, false, 0, 0, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, i, n, frames := tapped(t, "2001:db8::1/64")
+				must(t, s.WriteARP(known6))
+				ip := wire.IP{Src: peer6, Dst: ours6, Proto: test.first, TTL: 64}
+				if test.toGroup {
+					ip.Dst = all6
+				}
+				m := icmp6(wire.ICMPHeader{Type: wire.ICMPv6EchoRequest, Rest: 5}, ip, []byte(echo+echo))
+				inject(t, s, n, i.mac, ip, test.extensions, m)
+				if test.typ == 0 {
+					for _, typ := range []uint8{wire.ICMPv6EchoReply, wire.ICMPv6ParameterProblem} {
+						if h, _, _ := answer(t, frames, typ); h.Type != 0 {
+							t.Errorf("answered by %+v", h)
+						}
+					}
+					return
+				}
+				h, body, from := answer(t, frames, test.typ)
+				if h.Type != test.typ || h.Code != test.code || test.typ == wire.ICMPv6ParameterProblem && h.Rest != test.pointer || from.Src != ours6 {
+					t.Fatalf("%+v from %v", h, from.Src)
+				}
+				if test.typ == wire.ICMPv6ParameterProblem && (len(body) < wire.IPv6Len || body[6] != byte(test.first)) {
+					t.Errorf("it quotes %x", body)
+				}
+			})
+		})
+	}
+}
+
+// RFC 5722, RFC 8200 §4.5: fragments in any order make a datagram; such that
+// overlap make none, and nobody is told; of one that is not complete after a
+// minute the source is.
+func TestFragments6(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, i, n, frames := tapped(t, "2001:db8::1/64")
+		must(t, s.WriteARP(known6))
+		ip := wire.IP{Src: peer6, Dst: ours6, Proto: wire.ICMPv6, TTL: 64}
+		whole := icmp6(wire.ICMPHeader{Type: wire.ICMPv6EchoRequest, Rest: 5}, ip, bytes.Repeat([]byte("0123"), 10))
+		send := func(id uint32, from, to int) {
+			ip.ID, ip.Offset, ip.More = id, from, to < len(whole)
+			inject(t, s, n, i.mac, ip, nil, whole[from:to])
+		}
+		send(1, 32, 48)
+		send(1, 0, 16)
+		send(1, 0, 16) // an exact duplicate
+		send(1, 16, 32)
+		if _, body, _ := answer(t, frames, wire.ICMPv6EchoReply); len(body) != 40 {
+			t.Fatalf("%d bytes came back", len(body))
+		}
+		send(2, 0, 24)
+		send(2, 16, 48)
+		send(2, 24, 48)
+		if h, _, _ := answer(t, frames, wire.ICMPv6EchoReply); h.Type != 0 {
+			t.Error("overlapping fragments are answered")
+		}
+		send(3, 0, 24)
+		time.Sleep(61 * time.Second)
+		h, body, _ := answer(t, frames, wire.ICMPv6TimeExceeded)
+		if h.Type != wire.ICMPv6TimeExceeded || h.Code != wire.ICMPReassemblyExceeded || len(body) < wire.IPv6Len+8+24 || binary.BigEndian.Uint32(body[44:]) != 3 {
+			t.Errorf("%+v, %x", h, body)
+		}
+	})
+}
+
+// RFC 4443 §2.4 e: no error about an error, a group, or who is not one host.
+func TestNoErrorAbout(t *testing.T) {
+	unspecified := netip.IPv6Unspecified()
+	for name, test := range map[string]struct {
+		src, dst netip.Addr
+		payload  []byte
+		proto    wire.Proto
+		typ      uint8
+	}{
+		"a group":     {peer6, all6, []byte{0, 53, 0, 54, 0, 8, 0, 0}, wire.UDP, wire.ICMPv6Unreachable},
+		"nobody":      {unspecified, all6, []byte{1}, 0xfd, wire.ICMPv6ParameterProblem},
+		"many":        {all6, ours6, []byte{1}, 0xfd, wire.ICMPv6ParameterProblem},
+		"a loop":      {netip.IPv6Loopback(), ours6, []byte{1}, 0xfd, wire.ICMPv6ParameterProblem},
+		"ourselves":   {ours6, ours6, []byte{1}, 0xfd, wire.ICMPv6ParameterProblem},
+		"mapped IPv4": {netip.MustParseAddr("::ffff:10.0.0.1"), ours6, []byte{1}, 0xfd, wire.ICMPv6ParameterProblem},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, i, n, frames := tapped(t, "2001:db8::1/64")
+				must(t, s.WriteARP(known6))
+				ip := wire.IP{Src: test.src, Dst: test.dst, Proto: test.proto, TTL: 64}
+				if test.proto == wire.UDP {
+					binary.BigEndian.PutUint16(test.payload[6:], wire.TransportChecksum(ip.Src, ip.Dst, wire.UDP, test.payload))
+				}
+				inject(t, s, n, i.mac, ip, nil, test.payload)
+				if h, _, _ := answer(t, frames, test.typ); h.Type != 0 {
+					t.Errorf("answered by %+v", h)
+				}
+			})
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		s, i, n, frames := tapped(t, "2001:db8::1/64")
+		must(t, s.WriteARP(known6))
+		must(t, s.WriteCtl("icmp.ratelimit 10"))
+		ip := wire.IP{Src: peer6, Dst: ours6, Proto: 0xfd, TTL: 64}
+		for range 2 * icmpBurst {
+			inject(t, s, n, i.mac, ip, nil, []byte{1})
+		}
+		told := 0
+		for h, _, _ := answer(t, frames, wire.ICMPv6ParameterProblem); h.Type != 0; h, _, _ = answer(t, frames, wire.ICMPv6ParameterProblem) {
+			told++
+		}
+		if told != icmpBurst || counter(t, s.StatsText(wire.ICMPv6), "RateLimited") != "50" {
+			t.Errorf("%d errors at once", told)
+		}
+	})
+}
+
+// RFC 4861 §6.1, §7.1: messages from beyond the link, or with a code, are not
+// heard.
+func TestDiscoveryIsOfTheLink(t *testing.T) {
+	for name, change := range map[string]func(*wire.IP, *wire.ICMPHeader){
+		"valid":        func(*wire.IP, *wire.ICMPHeader) {},
+		"from beyond":  func(ip *wire.IP, _ *wire.ICMPHeader) { ip.TTL = 254 },
+		"a code":       func(_ *wire.IP, h *wire.ICMPHeader) { h.Code = 1 },
+		"in fragments": func(ip *wire.IP, _ *wire.ICMPHeader) { ip.ID = 1 },
+		"of nobody":    func(ip *wire.IP, _ *wire.ICMPHeader) { ip.Src = netip.IPv6Unspecified() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, i, n, frames := tapped(t, "2001:db8::1/64")
+				ip := wire.IP{Src: peer6, Dst: ours6, Proto: wire.ICMPv6, TTL: 255}
+				h := wire.ICMPHeader{Type: wire.NeighbourSolicitation}
+				change(&ip, &h)
+				m := wire.NeighbourMessage{Target: ours6, NDOptions: wire.NDOptions{SourceMAC: n.MAC()}}
+				body := make([]byte, wire.LenNeighbour)
+				_, length := m.Put(body)
+				message := icmp6(h, ip, body[:length])
+				if ip.ID != 0 {
+					ip.More = true
+					inject(t, s, n, i.mac, ip, nil, message[:16])
+					ip.More, ip.Offset = false, 16
+					message = message[16:]
+				}
+				inject(t, s, n, i.mac, ip, nil, message)
+				got, answerBody, from := answer(t, frames, wire.NeighbourAdvertisement)
+				if (got.Type != 0) != (name == "valid") {
+					t.Fatalf("answered by %+v", got)
+				}
+				if name != "valid" {
+					return
+				}
+				a, err := wire.ParseNeighbour(got, answerBody)
+				if err != nil || a.Target != ours6 || !a.Solicited || !a.Override || a.Router || a.TargetMAC != i.mac || from.Dst != peer6 || from.TTL != 255 {
+					t.Errorf("%+v to %v, hop limit %d, %v", a, from.Dst, from.TTL, err)
+				}
+			})
+		})
+	}
+}
+
+// RFC 4862: a router's words make an address, a route and an MTU; the files show
+// them.
+func TestRouterAdvertisement(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, i, n, frames := tapped(t, "10.0.0.1/24")
+		must(t, i.Ctl("ra6 recvra 1"))
+		if h, _, ip := answer(t, frames, wire.RouterSolicitation); h.Type == 0 || ip.TTL != 255 || ip.Dst != netip.IPv6LinkLocalAllRouters() {
+			t.Fatalf("no router is asked: %+v, %+v", h, ip)
+		}
+		ip := wire.IP{Src: netip.MustParseAddr("fe80::9"), Dst: all6, Proto: wire.ICMPv6, TTL: 255}
+		body := []byte{0, 0, 0x4e, 0x20, 0, 0, 3, 0xe8, // 20 s, 1 s
+			1, 1, 2, 0, 0, 0, 0, 9,
+			5, 1, 0, 0, 0, 0, 5, 0x14, // 1300
+			3, 4, 64, 0xc0, 0, 0, 14, 16, 0, 0, 7, 8, 0, 0, 0, 0, 0x20, 1, 0xd, 0xb8, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+		inject(t, s, n, i.mac, ip, nil, icmp6(wire.ICMPHeader{Type: wire.RouterAdvertisement, Rest: 61<<24 | 1800}, ip, body))
+		if text := i.StatusText(); !strings.Contains(text, "tentative") {
+			t.Errorf("nothing is tried:\n%s", text)
+		}
+		time.Sleep(5 * time.Second)
+		text := i.StatusText()
+		if !strings.Contains(text, "recvra 1") || !strings.Contains(text, "linkmtu 1300 reachtime 20000 rxmitra 1000 ttl 61") || !strings.Contains(text, "\t2001:db8:5:0:") || strings.Contains(text, "tentative") {
+			t.Errorf("status:\n%s", text)
+		}
+		routes := s.RouteText()
+		if !strings.Contains(routes, "fe80::9%1") || !strings.Contains(routes, "2001:db8:5::") || !strings.Contains(routes, " ra6 ") {
+			t.Errorf("iproute:\n%s", routes)
+		}
+		src, to, err := s.sourceFor("2001:db8:77::1")
+		if err != nil || to.hop != netip.MustParseAddr("fe80::9%1") || !strings.HasPrefix(src.String(), "2001:db8:5:") {
+			t.Errorf("from %v by %v, %v", src, to.hop, err)
+		}
+		time.Sleep(time.Hour)
+		if text := i.StatusText() + s.RouteText(); strings.Contains(text, "2001:db8:5") || strings.Contains(text, "fe80::9") {
+			t.Errorf("an hour later:\n%s", text)
+		}
+	})
+}
+
+// sourceFor is source, under the lock.
+func (s *Stack) sourceFor(dst string) (netip.Addr, path, error) {
+	s.lock()
+	defer s.unlock()
+	return s.source(netip.MustParseAddr(dst))
+}
+
+// RFC 4862 §5.4: an address that somebody has is not used, whoever asks for it
+// first; Plan 9's try finds out.
+func TestDuplicateAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := newHost(t, Config{}), newHost(t, Config{})
+		ia, ib := join(t, a, "2001:db8::1/64", b, "2001:db8::2/64", nic.Options{})
+		must(t, ia.Ctl("try 2001:db8::2/64"))
+		must(t, ia.Ctl("try 2001:db8::3/64"))
+		must(t, ib.Ctl("try 2001:db8::4/64"))
+		time.Sleep(5 * time.Second)
+		if text := ia.StatusText(); strings.Contains(text, "2001:db8::2 ") || !strings.Contains(text, "2001:db8::3 ") {
+			t.Errorf("status:\n%s", text)
+		}
+		if !strings.Contains(a.LogText(), "somebody else has 2001:db8::2") {
+			t.Errorf("log:\n%s", a.LogText())
+		}
+		// Both at once: they do not both get it.
+		must(t, ia.Ctl("try 2001:db8::7/64"))
+		must(t, ib.Ctl("try 2001:db8::7/64"))
+		time.Sleep(5 * time.Second)
+		if strings.Contains(ia.StatusText(), "2001:db8::7") && strings.Contains(ib.StatusText(), "2001:db8::7") {
+			t.Error("both have it")
+		}
+		must(t, ib.Ctl("remove 2001:db8::4/64"))
+		if err := ib.Ctl("remove 2001:db8::4/64"); !errors.Is(err, neterr.NotLocal) {
+			t.Errorf("removed twice: %v", err)
+		}
+	})
+}
+
+// A view's uplink has one family or both.
+func TestUplinksOfBothFamilies(t *testing.T) {
+	for _, test := range []struct{ line, bad string }{
+		{"uplink routed 10.7.0.2/24 fd00:7::2/64", ""},
+		{"uplink routed fd00:7::2/64", ""},
+		{"uplink switch fd00:114::9/64 fd00:114::2 10.0.0.9/24 10.0.0.1", ""},
+		{"uplink routed fd00:7::2/64 fd00:8::2/64", "one address of each family"},
+		{"uplink routed fd00:7::2/128", "/8 to /127"},
+		{"uplink routed fe80::2/64", "link-local"},
+		{"uplink switch fd00:114::9/64 fd00:115::1", "as a gateway"},
+	} {
+		root, world := newHost(t, Config{}), newHost(t, Config{})
+		i, _ := join(t, root, "10.0.0.1/24", world, "10.0.0.2/24", nic.Options{})
+		must(t, i.Ctl("add fd00:114::1/64"))
+		must(t, world.Iface(1).Ctl("add fd00:114::2/64"))
+		must(t, world.WriteRoute("add fd00:7::/64 fd00:114::1", new(string)))
+		must(t, world.WriteRoute("add 10.7.0.0/24 10.0.0.1", new(string)))
+		h, _ := newHostOf(t, root)
+		v := mkview(t, h, "web")
+		if err := v.Ctl(test.line); test.bad != "" {
+			if err == nil || !strings.Contains(err.Error(), test.bad) {
+				t.Errorf("%s: %v, want words about %q", test.line, err, test.bad)
+			}
+			continue
+		} else if err != nil {
+			t.Errorf("%s: %v", test.line, err)
+			continue
+		}
+		carries(t, v.Stack(), world, "[fd00:114::2]")
+		if strings.Contains(test.line, "10.") {
+			carries(t, v.Stack(), world, "10.0.0.2")
+		}
+	}
+}
