@@ -31,7 +31,7 @@ func (c *Conn) Input(now time.Duration, h *wire.TCPHeader, payload []byte, buf *
 		c.inputSynSent(now, &s)
 	case TimeWaiting:
 		c.inputTimeWait(now, &s)
-	default:
+	case SynReceived, Established, FinWait1, FinWait2, CloseWait, Closing, LastAck:
 		c.input(now, &s)
 	}
 	c.ecn.marked = false
@@ -247,7 +247,7 @@ func (c *Conn) inputRST(now time.Duration, s *segment) {
 		}
 	case Closing, LastAck:
 		c.die(nil)
-	default:
+	case Established, FinWait1, FinWait2, CloseWait:
 		c.die(neterr.Reset)
 	}
 }

@@ -193,6 +193,18 @@ func TestSynInSynchronisedState(t *testing.T) {
 
 // inState is a connection in a state, with nothing left to say.
 func inState(t *testing.T, want State) *script {
+	switch want {
+	case SynSent:
+		s := newScript(t, nil)
+		s.c.Open(s.now, s.setup())
+		s.expect("S 0", "Open")
+		return s
+	case SynReceived:
+		s := newScript(t, nil)
+		s.accept("S 0 mss 1460")
+		s.expect("S. 0 ack 1", "SYN")
+		return s
+	}
 	s := active(t, nil)
 	switch want {
 	case FinWait1, FinWait2, Closing, TimeWaiting:
