@@ -30,6 +30,33 @@
 // TCP-MD5 and TCP-AO. Data on a SYN is not taken; the
 // peer sends it again.
 //
+// Of what RFC 9293 lets us choose: there is no PUSH call, the end of what is queued
+// is always pushed; no flush, but Abort; no byte of garbage in a keep-alive; and no
+// IP options. test/requirements has each requirement, its test or its decision.
+//
+// # RFC 9293 §3.10 and its functions
+//
+//	§3.10.1    OPEN             Open, Accept
+//	§3.10.2    SEND             Write, WriteBuf; transmit
+//	§3.10.3    RECEIVE          Read, Take, Peek, Unread, EOF
+//	§3.10.4    CLOSE            Close, CloseWrite, CloseRead
+//	§3.10.5    ABORT            Abort
+//	§3.10.6    STATUS           Stats, State, Err, SoftErr
+//	§3.10.7    SEGMENT ARRIVES  Input
+//	§3.10.7.1  CLOSED           RefuseSegment
+//	§3.10.7.2  LISTEN           ListenSegment, Accept, peerSYN
+//	§3.10.7.3  SYN-SENT         inputSynSent, peerSYN, establish
+//	§3.10.7.4  other states     input, inputTimeWait
+//	           first, sequence  fresh, inWindow, stray, challenge
+//	           second, RST      inputRST
+//	           third, security  there is none
+//	           fourth, SYN      inputSYN
+//	           fifth, ACK       checkAck, acceptAck, updateWindow, progressed
+//	           sixth, URG       steps678
+//	           seventh, text    text, inOrder, outOfOrder; ackDue
+//	           eighth, FIN      inputFIN, enterTimeWait
+//	§3.10.8    TIMEOUTS         Tick: giveUp (user), timedOut (retransmission), die (TIME-WAIT)
+//
 // Nothing here has a lock, a goroutine or a clock, knows an address or a port,
 // or does I/O. The caller serialises the calls.
 package tcp

@@ -2,9 +2,6 @@ package tcp
 
 import (
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"os"
 	"path/filepath"
 	"strings"
@@ -286,56 +283,4 @@ func (k *kind) rfc4(st State, syn, rst, fin, ack bool) verdict {
 		v.next = map[State]State{Established: CloseWait, FinWait1: Closing, FinWait2: TimeWaiting}[v.next]
 	}
 	return v
-}
-
-// No state is meant by a default: who adds one has to say what it does. And the
-// switch that a segment comes to first names each.
-func TestNoStateIsADefault(t *testing.T) {
-	files, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	set := token.NewFileSet()
-	most := 0
-	for _, name := range files {
-		if strings.HasSuffix(name, "_test.go") {
-			continue
-		}
-		f, err := parser.ParseFile(set, name, nil, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ast.Inspect(f, func(n ast.Node) bool {
-			sw, ok := n.(*ast.SwitchStmt)
-			if !ok {
-				return true
-			}
-			named, wild := statesOf(sw)
-			if named > 0 && wild {
-				t.Errorf("%v: a switch over states has a default", set.Position(sw.Pos()))
-			}
-			most = max(most, named)
-			return true
-		})
-	}
-	if most != len(states) {
-		t.Errorf("the fullest switch names %d states, want one with all %d", most, len(states))
-	}
-}
-
-// statesOf counts the states that the cases of a switch name, and reports whether
-// it has a default.
-func statesOf(sw *ast.SwitchStmt) (named int, wild bool) {
-	isState := map[string]bool{"Closed": true, "Listen": true, "SynSent": true, "SynReceived": true, "Established": true,
-		"FinWait1": true, "FinWait2": true, "CloseWait": true, "Closing": true, "LastAck": true, "TimeWaiting": true}
-	for _, s := range sw.Body.List {
-		c := s.(*ast.CaseClause)
-		wild = wild || c.List == nil
-		for _, x := range c.List {
-			if id, ok := x.(*ast.Ident); ok && isState[id.Name] {
-				named++
-			}
-		}
-	}
-	return named, wild
 }
