@@ -14,7 +14,7 @@
 //
 // # The lists
 //
-// A file *.rows has one row per requirement, and what is known of it indented
+// A file *.rows, of one document or of a theme, has one row per requirement, and what is known of it indented
 // below:
 //
 //	rfc9293_MUST_13 MUST §3.6.1 the end that closes first stays in TIME-WAIT for 2 MSL

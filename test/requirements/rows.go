@@ -48,10 +48,13 @@ func (r *row) required() bool { return levels[r.Level] }
 // testName is the Go test of a row.
 func (r *row) testName() string { return "Test" + strings.ToUpper(r.ID[:3]) + r.ID[3:] }
 
-// group is the document that a row is of: the first word of its name.
+// group is the list that a row is in: a document, or a theme of several.
 func (r *row) group() string {
-	name, _, _ := strings.Cut(r.ID, "_")
-	return "RFC " + name[len("rfc"):]
+	list, _, _ := strings.Cut(r.place, ".rows:")
+	if n, one := strings.CutPrefix(list, "rfc"); one {
+		return "RFC " + n
+	}
+	return "further, " + list
 }
 
 // moduleRoot is the directory of go.mod.

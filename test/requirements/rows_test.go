@@ -57,7 +57,7 @@ func declares(t *testing.T, dir, test string) bool {
 
 func TestParseRows(t *testing.T) {
 	const head = "rfc1_MUST_1 MUST §1.2 says something\n"
-	rows, err := parseRows("x.rows", []byte("# a comment\n\n"+head+
+	rows, err := parseRows("rfc1.rows", []byte("# a comment\n\n"+head+
 		"\ttest a b/c\n\tbreak f.go\n\t- one\n\t- \ttwo\n\t+ three\n"+
 		"rfc1_2 SHOULD §1 says\n\tdecided because\n\t\tof this\n"))
 	if err != nil {
