@@ -125,8 +125,7 @@ func (s *Stack) send(f *outFrame, to path, ip *wire.IP, headerLen int) error {
 	if ip.DF {
 		ip.ID = uint32(uint16(s.random.Uint32())) // says nothing of how much we send
 	} else {
-		ip.ID = uint32(s.ipID)
-		s.ipID++
+		ip.ID = s.nextID(ip)
 	}
 	ip.PutIPv4(f.head[wire.EthernetLen:], length)
 	s.toNeighbour(f, to)
@@ -147,10 +146,22 @@ func (s *Stack) fragment(f *outFrame, to path, ip *wire.IP) error {
 	}
 	completeChecksum(whole, &f.Offload)
 	i.queue.drop(f)
-	ip.ID = uint32(s.ipID)
-	s.ipID++
+	ip.ID = s.nextID(ip)
 	s.cut(to, ip, whole)
 	return nil
+}
+
+// idCounters is how many counters of IDs there are: two that share one are no
+// harm, and few enough to need no cleaning up.
+const idCounters = 1024
+
+// nextID is the ID of a datagram that may be cut up. RFC 6864 §4.3: it is not soon
+// used again for the same source, destination and protocol. RFC 6274 §3.5: and it
+// tells others nothing of what we send elsewhere, as one counter for all would.
+func (s *Stack) nextID(ip *wire.IP) uint32 {
+	n := &s.ids[s.hash('i', tuple{netip.AddrPortFrom(ip.Src, uint16(ip.Proto)), netip.AddrPortFrom(ip.Dst, 0)})%idCounters]
+	*n++
+	return uint32(*n)
 }
 
 // cut sends whole, which ip is the header of, in as few pieces as the MTU allows.

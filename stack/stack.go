@@ -54,8 +54,8 @@ type Stack struct {
 	own        map[netip.Addr]*Iface // our unicast addresses
 	reasm      *reasm.Table
 	reasmTimer timer
-	portStep   int // moves the choice of ephemeral ports
-	ipID       uint16
+	portStep   int                // moves the choice of ephemeral ports
+	ids        [idCounters]uint16 // of datagrams that may be cut up
 	limits     icmpLimit
 	gateways   *gateways
 	pathMTUs   map[netip.Addr]pathMTU
@@ -111,7 +111,9 @@ func New(cfg Config) *Stack {
 	s.knobs.tcp.Spare = s.spare
 	s.reasm = reasm.New(&s.knobs.reasm)
 	s.reasmTimer.what = reassembly{s}
-	s.ipID = uint16(s.random.Uint32())
+	for i := range s.ids {
+		s.ids[i] = uint16(s.random.Uint32())
+	}
 	s.protos = []*protocol{newTCP(s), newUDP(s), newICMP(s, wire.ICMP), newICMP(s, wire.ICMPv6)}
 	warmServices()
 	return s
