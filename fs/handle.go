@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	// maxHandles is how many files may be open at a time: two per conversation of a
-	// stack that is full, or some 100 MiB.
-	maxHandles = 400_000
+	// maxHandles is how many files may be open at a time: for one user, two per
+	// conversation of a stack that is full; some 200 MiB.
+	maxHandles = 800_000
 	// maxSnapshots is how many bytes the texts and listings of open files may take
 	// together.
 	maxSnapshots = 64 << 20

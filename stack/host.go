@@ -24,6 +24,9 @@ const (
 	// somebody stands in the tree of the view that had it, of which there may be
 	// fifteen for each view.
 	MaxViews = 4000
+	// viewHandles is limit.handles of a new view: no container takes all that there
+	// are.
+	viewHandles = 50_000
 	// RootView is the number of the root stack, and lastView the highest one: a
 	// node of the tree has 16 bits for it, of which all ones are no number.
 	RootView = 1
@@ -160,6 +163,11 @@ func (h *Host) Mkdir(name string, u User) (*View, error) {
 	}
 	defer h.ending.Done()
 	s, release, err := h.build(name) // outside of the lock: it may read files
+	if err == nil {
+		s.lock()
+		s.knobs.maxHandles = viewHandles
+		s.unlock()
+	}
 
 	h.lock()
 	defer h.unlock()

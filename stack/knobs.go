@@ -59,7 +59,7 @@ func defaultKnobs() Knobs {
 		challengeRate: 1000, // as Linux
 		keep:          time.Hour,
 		// The caps of a stack: beyond them ENFILE or ENOBUFS.
-		maxConvs: 200_000, maxDetached: 50_000, maxOps: 100_000, maxHandles: 50_000, maxMemory: 256 << 20,
+		maxConvs: 200_000, maxDetached: 50_000, maxOps: 100_000, maxHandles: 400_000, maxMemory: 256 << 20,
 	}
 	k.arp.MaxPending, k.nd.MaxPending = arpPending, arpPending
 	k.dad = 1 // RFC 4862 §5.1
