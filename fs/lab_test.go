@@ -21,8 +21,8 @@ func TestRoom(t *testing.T) {
 	w := newWorld(t)
 	w.want(room+`ping view/alice/net 2 10.1.0.2; ping . 1 10.2.0.2; ls link switch link/wire switch/lan`,
 		"2\n1\nlink:\nwire\n\nlink/wire:\nctl\nsnoop\nstats\n\nswitch:\nlan\n\nswitch/lan:\nctl\nports\nstats\ntable\n")
-	w.want(`cd $NET; head -n3 link/wire/stats; grep -E '^(stations|ports|table)' switch/lan/stats; cut -d' ' -f1,2 switch/lan/ports; cut -d' ' -f2 switch/lan/table | sort; cat link/wire/ctl`,
-		"a: view/alice/net/ipifc/1\nb: view/bob/net/ipifc/1\na sent: 3\nports: 2\nstations: 2\ntable full: 0\n"+
+	w.want(`cd $NET; head -n2 link/wire/stats; grep -E '^(stations|ports|table)' switch/lan/stats; cut -d' ' -f1,2 switch/lan/ports; cut -d' ' -f2 switch/lan/table | sort; cat link/wire/ctl`,
+		"a: view/alice/net/ipifc/1\nb: view/bob/net/ipifc/1\nports: 2\nstations: 2\ntable full: 0\n"+
 			"switch:lan/1 view/bob/net/ipifc/2\nswitch:lan/2 ipifc/2\nswitch:lan/1\nswitch:lan/2\nimpair off\n")
 	w.want(`cd $NET; head -n1 view/bob/net/ipifc/1/status 2>/dev/null | cut -d' ' -f1,2; head -n1 ipifc/2/status | cut -d' ' -f1,2`, "device link:wire/b\ndevice switch:lan/2\n")
 
