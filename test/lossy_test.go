@@ -15,14 +15,13 @@ import (
 )
 
 // badCable is what both directions of the cable suffer: a round trip takes 20 ms.
-var badCable = []string{"--loss=0.01", "--reorder=0.01", "--duplicate=0.001", "--corrupt=0.001", "--delay=10ms"}
+const badCable = "delay 10ms loss 1% reorder 1% dup 0.1% corrupt 0.1% seed 1"
 
 // lossyWorld is world with a bad cable.
-func lossyWorld(t *testing.T, cable []string) *netns.Net {
+func lossyWorld(t *testing.T, cable string) *netns.Net {
 	t.Helper()
-	n := netns.New(t)
-	n.UpAs(append([]string{netns.Binary(t, "./test/lossyd")}, cable...)...)
-	n.Serve(peer(t), "serve", netns.HostAddr)
+	n := world(t)
+	n.Shell("dash", "echo impair "+cable+" >ipifc/1/ctl")
 	return n
 }
 
@@ -65,7 +64,7 @@ func TestLossy(t *testing.T) {
 	// Or the cable was a good one.
 	for name, file := range map[string]string{
 		"RetransSegs": "tcp/stats", "OutOfOrder": "tcp/stats", "Duplicates": "tcp/stats",
-		"dropped bad tcp checksum": "ipifc/0/stats",
+		"dropped bad tcp checksum": "ipifc/1/stats",
 	} {
 		if stat(t, n, file, name) == 0 {
 			t.Errorf("%s: %s is 0", file, name)

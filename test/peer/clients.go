@@ -27,6 +27,7 @@ var clients = map[string]func(args []string) error{
 	"call":         call,
 	"hold":         hold,
 	"hoard":        hoard,
+	"race":         race,
 	"readers":      readers,
 	"turns":        turns,
 	"views":        views,

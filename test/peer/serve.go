@@ -27,6 +27,7 @@ var servers = map[int]func(*net.TCPConn) error{
 	7003: reset,
 	7004: silent,
 	7005: oneLine,
+	7006: sink,
 }
 
 func listen(ip string) error {
@@ -97,6 +98,9 @@ func source(c *net.TCPConn) error {
 	}
 	n, err := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
 	if err != nil {
+		return err
+	}
+	if err := cubic(c); err != nil {
 		return err
 	}
 	_, err = io.CopyN(c, &text{}, n)
