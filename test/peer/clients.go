@@ -17,6 +17,7 @@ import (
 )
 
 var clients = map[string]func(args []string) error{
+	"advertise":    advertise, // IFACE PREFIX
 	"get":          get,
 	"garbage":      garbage,
 	"text":         printText,
