@@ -113,8 +113,8 @@ func TestSnoop(t *testing.T) {
 	w.want(room+`
 		exec 4<link/wire/snoop 5<view/bob/net/ipifc/1/snoop
 		ping view/alice/net 2 10.1.0.2
-		timeout 5 tcpdump -n -l -r - <&4 2>/dev/null | grep -m4 -E 'ARP|ICMP' | grep -c ICMP
-		timeout 5 tcpdump -n -l -r - <&5 2>/dev/null | grep -m4 -E 'ARP|ICMP' | grep -c ICMP`, "2\n2\n2\n")
+		timeout 5 tcpdump -c 4 -n -r - icmp <&4 2>/dev/null | grep -c 'echo reply'
+		timeout 5 tcpdump -c 4 -n -r - icmp <&5 2>/dev/null | grep -c 'echo reply'`, "2\n2\n2\n")
 	w.want(`cd $NET; timeout -s INT 0.2 cat link/wire/snoop >/dev/null || echo $?; (exec 4<view/bob/net/ipifc/1/snoop; cat <&4 2>/dev/null >/dev/null || echo gone) & sleep .2; rmdir view/bob view/alice; wait
 		(timeout 5 tcpdump -r link/wire/snoop 2>/dev/null; echo $?) & sleep .2; rmdir link/wire; wait`, "124\ngone\n0\n")
 }
