@@ -12,7 +12,7 @@ import (
 // that switch.
 const room = `cd $NET; mkdir view/alice view/bob link/wire switch/lan
 	echo nic link:wire 10.1.0.1/24 >view/alice/ctl
-	printf 'nic link:wire 10.1.0.2/24\nnic switch:lan 10.2.0.2/24\nipifc/2: add 10.3.0.2/24\nctl: ip.forward on\niproute: add 10.9.0.0/16 10.2.0.1\n' >view/bob/ctl
+	printf 'nic link:wire 10.1.0.2/24\nnic switch:lan 10.2.0.2/24\nipifc/2: add 10.3.0.2/24\nipifc/2: add fd00::2/64\nctl: ip.forward on\niproute: add 10.9.0.0/16 10.2.0.1\n' >view/bob/ctl
 	exec 3<>ipifc/clone; read n <&3; echo bind ether switch:lan >&3; echo add 10.2.0.1/24 >&3
 	ping() { head -n "$2" $1/icmp/dial/$3 2>/dev/null | grep -c ms; }
 `
@@ -28,7 +28,7 @@ func TestRoom(t *testing.T) {
 
 	// What a ctl reads is what makes it again.
 	want := w.ok(`cat $NET/view/bob/ctl`)
-	if !strings.HasSuffix(want, "nic link:wire/b 10.1.0.2/24\nnic switch:lan 10.2.0.2/24\nipifc/2: add 10.3.0.2/24\niproute: add 10.9.0.0/16 10.2.0.1 0\nctl: ip.forward on\n") {
+	if !strings.HasSuffix(want, "nic link:wire/b 10.1.0.2/24\nnic switch:lan 10.2.0.2/24\nipifc/2: add 10.3.0.2/24\nipifc/2: add fd00::2/64\niproute: add 10.9.0.0/16 10.2.0.1 0\nctl: ip.forward on\n") {
 		t.Errorf("bob's ctl is\n%s", want)
 	}
 	again := w.ok(`cd $NET; b=$(cat view/bob/ctl; echo .); rmdir view/bob; mkdir view/bob

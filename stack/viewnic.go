@@ -160,12 +160,15 @@ func (i *Iface) Spec() string {
 	return i.spec
 }
 
-// Addrs are the addresses of an interface with their subnets.
+// Addrs are the addresses that an interface was given, with their subnets: not those
+// that it has formed itself.
 func (i *Iface) Addrs() (all []netip.Prefix) {
 	i.stack.lock()
 	defer i.stack.unlock()
 	for _, a := range i.addrs {
-		all = append(all, a.prefix)
+		if !a.formed && !linkLocal6.Contains(a.prefix.Addr()) {
+			all = append(all, a.prefix)
+		}
 	}
 	return all
 }
