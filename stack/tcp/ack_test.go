@@ -107,7 +107,7 @@ func TestQuickAck(t *testing.T) {
 	s.expect(". 1 ack 41", "the user wants it")
 }
 
-func TestSACKBlocks(t *testing.T) {
+func TestRFC2018_BLOCKS(t *testing.T) {
 	s := active(t, nil)
 	s.inject(". 101:201 ack 1")
 	s.expect(". 1 ack 1 sack 101-201", "first")

@@ -132,7 +132,7 @@ func TestRFC9293_SHLD_4(t *testing.T) {
 }
 
 // RFC 1337 §3
-func TestTimeWaitIsNotAssassinated(t *testing.T) {
+func TestRFC1337_RST(t *testing.T) {
 	s := inState(t, TimeWaiting)
 	tw := s.c.TimeWait(s.now)
 	if _, send, reopen := s.late(&tw, "R 2"); send || reopen {

@@ -35,7 +35,7 @@ func TestRFC9293_MAY_18(t *testing.T) {
 	}
 }
 
-func TestCubicReno(t *testing.T) {
+func TestRFC9438_RENO(t *testing.T) {
 	// §4.3: with a short round trip the window grows as Reno's would
 	const mss, rtt = 1460, time.Millisecond
 	var c cubic
@@ -52,7 +52,7 @@ func TestCubicReno(t *testing.T) {
 	}
 }
 
-func TestCubicConvergence(t *testing.T) {
+func TestRFC9438_CONVERGENCE(t *testing.T) {
 	var c cubic
 	cwnd := c.reduce(100*1460, 1460)
 	c.reduce(cwnd, 1460)

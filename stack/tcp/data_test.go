@@ -24,7 +24,7 @@ func TestOptionsAreAgreed(t *testing.T) {
 	}
 }
 
-func TestWindowScale(t *testing.T) {
+func TestRFC7323_SCALE(t *testing.T) {
 	s := active(t, func(c *Config) { c.WScale = true })
 	if s.c.wnd != 65535 {
 		t.Errorf("the window of a SYN is taken as %d", s.c.wnd)
@@ -38,7 +38,7 @@ func TestWindowScale(t *testing.T) {
 	s.expect(". 1 ack 11 win 2048", "256 KiB less 10 bytes in units of 128, rounded up: the edge never moves left")
 }
 
-func TestWindowScaleIsBounded(t *testing.T) {
+func TestRFC7323_SHIFT(t *testing.T) {
 	s := newScript(t, func(c *Config) { c.WScale = true })
 	s.c.Open(s.now, s.setup())
 	s.expect("S 0 ws 7", "8 MiB can be said")
@@ -143,7 +143,7 @@ func TestUserTimeout(t *testing.T) {
 }
 
 // RFC 7323 §5
-func TestPAWS(t *testing.T) {
+func TestRFC7323_PAWS(t *testing.T) {
 	s := active(t, func(c *Config) { c.Timestamps = true })
 	s.inject("P. 1:101 ack 1")
 	s.ts -= 5000
@@ -191,7 +191,7 @@ func TestOvertakenAck(t *testing.T) {
 }
 
 // RFC 7323 §5.3, R2 before R3: nobody outside may move the clock.
-func TestPAWSIsNotPoisoned(t *testing.T) {
+func TestRFC7323_POISON(t *testing.T) {
 	s := active(t, func(c *Config) { c.Timestamps = true })
 	recent := s.c.tsRecent
 	s.ts = 1 << 30
@@ -205,7 +205,7 @@ func TestPAWSIsNotPoisoned(t *testing.T) {
 	s.read(1, 10, "the peer goes on")
 }
 
-func TestTimestampEcho(t *testing.T) {
+func TestRFC7323_ECHO(t *testing.T) {
 	s := active(t, func(c *Config) { c.Timestamps = true })
 	s.ts = 100
 	s.inject(". 101:201 ack 1")
@@ -263,7 +263,7 @@ func TestManyBlocks(t *testing.T) {
 	s.inject(". 1 ack 20001")
 }
 
-func TestIdleRestart(t *testing.T) {
+func TestRFC5681_IDLE(t *testing.T) {
 	s := active(t, nil)
 	for i := range 4 {
 		s.write(30000)

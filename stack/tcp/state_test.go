@@ -148,7 +148,7 @@ func TestSynRepeated(t *testing.T) {
 }
 
 // RFC 5961 §3
-func TestResetRules(t *testing.T) {
+func TestRFC5961_RST(t *testing.T) {
 	for _, state := range []State{Established, FinWait1, FinWait2, CloseWait, Closing, LastAck} {
 		t.Run(state.String(), func(t *testing.T) {
 			s := inState(t, state)
@@ -179,7 +179,7 @@ func TestResetRules(t *testing.T) {
 }
 
 // RFC 5961 §4
-func TestSynInSynchronisedState(t *testing.T) {
+func TestRFC5961_SYN(t *testing.T) {
 	for _, state := range []State{Established, FinWait1, FinWait2, CloseWait, Closing, LastAck} {
 		s := inState(t, state)
 		s.raw(&wire.TCPHeader{Seq: s.c.rcvNxt, Flags: wire.SYN, Window: 100}, nil)
@@ -234,7 +234,7 @@ func inState(t *testing.T, want State) *script {
 	return s
 }
 
-func TestChallengeLimit(t *testing.T) {
+func TestRFC5961_LIMIT(t *testing.T) {
 	s := active(t, nil)
 	n := 0
 	for range 100 {
