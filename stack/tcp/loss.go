@@ -140,7 +140,11 @@ func (c *Conn) delivered(now time.Duration, d *delivery, acked int, dup bool) {
 	switch {
 	case c.phase == recovery:
 		c.proportional(d.bytes, acked > 0 && !lost)
-	case !over && !d.marked: // what ends recovery opens nothing; RFC 3168 §6.1.2
+	case !d.marked: // RFC 3168 §6.1.2
+		if over {
+			// What was SACKed in the meantime was worth its segment then.
+			acked = min(acked, d.bytes)
+		}
 		c.grow(now, acked, d)
 		c.fitWrites(now)
 	}
