@@ -68,8 +68,12 @@ func TestRetransmissionsAreWhatTheLinkLost(t *testing.T) {
 		}
 		retrans := transfer(t, alice, bob, 1<<20)
 		stats := h.Link("bad").StatsText()
-		if lost := counter(t, stats, "a lost"); lost == "0" || retrans == 0 {
+		lost := counter(t, stats, "a lost")
+		if lost == "0" || retrans == 0 {
 			t.Errorf("%s frames lost, %d sent again", lost, retrans)
+		}
+		if line := fmt.Sprintf("slashnet_link_lost_total{link=\"bad\",from=\"a\"} %s\n", lost); !strings.Contains(h.MetricsText(), line) {
+			t.Errorf("%q is not in metrics", line)
 		}
 		if counter(t, stats, "b lost") != "0" || counter(t, h.Link("good").StatsText(), "a lost") != "0" {
 			t.Error("frames are lost where no cable is bad")
