@@ -40,12 +40,18 @@
 // has never more than it leaves to all others (tcp/memory.go), so that many get some.
 // rate.go bounds what passes an interface.
 //
-// What is left out on purpose: IPv6, for which the types are ready and the roads
-// are not; IP options are received and ignored, source
-// routes are not followed (RFC 7126); a fragment is never reassembled in
-// transit (RFC 1812 §4.2.2.8).
+// # Choices
 //
-// RFC 1122 (hosts), 1812 (forwarding), 791, 792, 768, 9293, 1191, 6056, 6528, 8305 §5 (addresses raced).
+// The host model is the weak one (RFC 1122 §3.3.4.2): an address is the host's, and
+// answers on every interface. Redirects, source routes and directed broadcasts are
+// heeded only where a knob wants them (ippolicy.go). An address that is added is
+// used at once and defended (claim.go).
+//
+// What is left out on purpose: IPv4 options on segments of TCP; 802.3, which is
+// received and not sent; a fragment is never reassembled in transit (RFC 1812
+// §4.2.2.8).
+//
+// RFC 1122 (hosts), 1812 (forwarding), 791, 792, 768, 5227, 3376, 6864, 9293, 1191, 6056, 6528, 8305 §5 (addresses raced).
 //
 // Reading order: op.go, conv.go, life.go, up.go, down.go, udp.go (the smallest
 // whole protocol), tcp.go, connect.go, rivals.go; names.go for how a resolver comes in; host.go and view.go.

@@ -248,6 +248,35 @@ func TestRFC815_ORDER(t *testing.T) {
 	})
 }
 
+// The header of the whole is that of its first fragment, whichever comes last.
+func TestRFC791_FIRST(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, st := newSite(t)
+		l := clone(t, s, wire.UDP)
+		command(t, l, "announce 7")
+		whole := udpDatagram(st.ip, addr("10.0.0.2"), 1000, 7, strings.Repeat("x", 100))
+		head := wire.IP{Dst: addr("10.0.0.2"), Proto: wire.UDP, ID: 5}
+		first, rest := head, head
+		first.TTL, first.TOS, first.More, first.Options = 33, 0x28, true, []byte{7, 7, 8, 10, 0, 0, 1, 0}
+		rest.TTL, rest.Offset = 44, 40
+		for n, order := range [][2]int{{0, 1}, {1, 0}} {
+			for _, part := range order {
+				if part == 0 {
+					st.send(first, whole[:40])
+				} else {
+					st.send(rest, whole[40:])
+				}
+			}
+			if n == 0 {
+				l = listen(t, l)
+			}
+			if got := l.StatusText(); !strings.Contains(got, "\nfromttl 33\nfromtos 40\nfromoptions 0707080a00000100\n") {
+				t.Errorf("order %v: status\n%s", order, got)
+			}
+		}
+	})
+}
+
 // TTL: of what is sent it tells nobody where to strike, as the knob and the verb
 // bound it; of what comes it is told.
 func TestRFC6274_TTL(t *testing.T) {

@@ -232,7 +232,7 @@ func (s *Stack) deliver(p *packet) {
 		}
 	}
 	s.counts.IP.InDelivers++
-	if p.ip.Proto == wire.IGMP {
+	if p.ip.Proto == wire.IGMP && p.ip.Src.Is4() {
 		s.igmpInput(p)
 		return
 	}
@@ -269,6 +269,10 @@ func (s *Stack) reassemble(p *packet) bool {
 	}
 	s.counts.IP.ReasmOKs++
 	p.payload, p.buf, p.summed = whole, nil, false
+	if ip, _, err := wire.ParseIPv4Quote(s.reasm.First()); err == nil {
+		p.ip = ip
+		p.options = wire.InspectIPv4Options(ip.Options)
+	}
 	p.ip.More, p.ip.Offset = false, 0
 	// Of the whole, as if it had never been cut up: users of icmp read it, errors
 	// quote it.

@@ -11,6 +11,5 @@
 // Memory is bounded in all and for each source; the oldest datagrams make room.
 //
 // Left out on purpose: the ICMP messages (the caller sends them, from what Tick
-// returns), and the header of the whole datagram (the caller has one that will
-// do: what identifies a datagram is the same in all its fragments).
+// returns), and the header of the whole datagram (the caller makes it of First).
 package reasm

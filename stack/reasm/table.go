@@ -63,6 +63,7 @@ type Table struct {
 	datagrams map[Key]*datagram
 	sources   map[netip.Addr]*source
 	age       list // all datagrams, the oldest first
+	first     []byte
 }
 
 // A source is who sends fragments, and what they hold.
@@ -92,12 +93,17 @@ func (t *Table) Add(now time.Duration, key Key, offset int, more bool, payload, 
 	return whole, verdict == Done, verdict
 }
 
+// First is what Add was given as first for the datagram that it has completed last:
+// the header of the whole is that of fragment 0 (RFC 791 §3.2).
+func (t *Table) First() []byte { return t.first }
+
 func (t *Table) add(now time.Duration, key Key, offset int, more bool, payload, first []byte) ([]byte, Verdict) {
 	if v := check(key, offset, more, payload); v != Stored {
 		return nil, v
 	}
 	// RFC 6946 §4: a fragment that is a whole datagram has nothing to do with others.
 	if offset == 0 && !more {
+		t.first = first
 		return slices.Clone(payload), Done
 	}
 	d := t.datagrams[key]
@@ -135,6 +141,7 @@ func (t *Table) add(now time.Duration, key Key, offset int, more bool, payload, 
 		return nil, Stored
 	}
 	t.remove(d)
+	t.first = d.first
 	// What the header of fragment 0 has of options must fit as well.
 	if headerLen(d.first)+d.total > maxTotal {
 		return nil, TooBig
