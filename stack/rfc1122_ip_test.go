@@ -354,7 +354,11 @@ func TestRFC1122_IP_17(t *testing.T) {
 		s, st := newSite(t)
 		c := clone(t, s, wire.UDP)
 		command(t, c, "connect 10.0.0.77:7")
+		st.asks()
 		write(t, c, []byte("x"))
+		if asked := st.asks(); len(asked) != 1 || asked[0].TargetIP != addr("10.0.0.77") {
+			t.Errorf("asked %+v, want 10.0.0.77", asked)
+		}
 		if d := st.one(); d.ip.Dst != addr("10.0.0.77") {
 			t.Errorf("sent to %v", d.ip.Dst)
 		}
@@ -743,10 +747,14 @@ func TestRFC1122_IP_33(t *testing.T) {
 // A host's address in a broadcast of the link is dropped, silently.
 func TestRFC1122_IP_34(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, st := newSite(t)
+		s, st := newSite(t)
+		all := clone(t, s, wire.UDP)
+		command(t, all, "announce 7\nheaders")
 		for n, mac := range []wire.MAC{wire.Broadcast, {1, 0, 0x5e, 0, 0, 1}} {
-			st.toGroup(mac, wire.IP{Dst: addr("10.0.0.2"), Proto: wire.ICMP}, ping("x"))
-			st.none("in a frame to " + mac.String())
+			st.toGroup(mac, wire.IP{Dst: addr("10.0.0.2"), Proto: wire.UDP}, udpDatagram(st.ip, addr("10.0.0.2"), 1000, 7, "x"))
+			if op := do(t, s, &Op{Kind: OpRead, Conv: all, Max: 99, NonBlock: true}); !errors.Is(op.Err, syscall.EAGAIN) {
+				t.Errorf("in a frame to %v: read %q, %v", mac, bytesOf(op), op.Err)
+			}
 			if got := drops(t, st.iface, "unicast in broadcast"); got != fmt.Sprint(n+1) {
 				t.Errorf("%s dropped, want %d", got, n+1)
 			}

@@ -297,6 +297,7 @@ func TestRFC1812_FWD_11(t *testing.T) {
 			}
 			return n
 		}
+		must(t, s.WriteRoute("add 172.16.0.0/16 10.0.1.8", new(string)))
 		far(nil, "172.16.0.1")
 		if n := redirects(); n != 0 {
 			t.Errorf("%d redirects to one who is no neighbour", n)
