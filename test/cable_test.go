@@ -23,6 +23,9 @@ type far struct {
 	set  func(impairment string)
 }
 
+// ports of peer that take part in a race, by what the other does.
+var ports = map[string]int{"send": 7006, "fetch": 19}
+
 // ourEnd is a far end that is slashnet's.
 func ourEnd(t *testing.T) *far {
 	t.Helper()

@@ -78,8 +78,7 @@ func TestGoodput(t *testing.T) {
 // race is the goodput of one race, in Mbit/s.
 func (f *far) race(t *testing.T, way string, size int) float64 {
 	t.Helper()
-	port := map[string]int{"send": 7006, "fetch": 19}[way]
-	out, err := f.at.TryFor(raceTime, peer(t), "race", way, f.call(port), fmt.Sprint(size))
+	out, err := f.at.TryFor(raceTime, peer(t), "race", way, fmt.Sprint(size), f.call(ports[way]))
 	ns, e := strconv.ParseInt(strings.TrimSpace(out), 10, 64)
 	if err != nil || e != nil {
 		t.Fatalf("%s of %s: %v, %q", way, f.whose(), err, out)

@@ -30,6 +30,7 @@ var clients = map[string]func(args []string) error{
 	"hoard":        hoard,
 	"race":         race,
 	"readers":      readers,
+	"service":      service,
 	"turns":        turns,
 	"views":        views,
 	"write":        write,

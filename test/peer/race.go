@@ -1,7 +1,8 @@
 package main
 
-// A race: a number of bytes one way, and how long they took. The runner is a client
-// on a socket or on a file of the tree, the stadium a server on the kernel's TCP.
+// Races: numbers of bytes one way, whether they came as they were, and how long they
+// took. A runner is a client, on a socket or on a file of the tree; what answers is
+// source or sink, on the kernel's TCP or as a service on standard input and output.
 
 import (
 	"bufio"
@@ -13,20 +14,51 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// sink is asked for a number of bytes in a line, reads that many, and answers with
-// their hash.
-func sink(c *net.TCPConn) error {
-	in := bufio.NewReader(c)
+// service NAME is a service on standard input and output, for servers that run a
+// command for each call.
+func service(args []string) error {
+	stdio := struct {
+		io.Reader
+		io.Writer
+	}{os.Stdin, os.Stdout}
+	switch args[0] {
+	case "source":
+		return give(stdio)
+	case "sink":
+		return sink(stdio)
+	}
+	return fmt.Errorf("service %s: source or sink is wanted", args[0])
+}
+
+// request is the number in the line that source and sink are asked with.
+func request(in *bufio.Reader) (int64, error) {
 	line, err := in.ReadString('\n')
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseInt(strings.TrimSpace(line), 10, 64)
+}
+
+// give sends as many bytes as it is asked for.
+func give(c io.ReadWriter) error {
+	n, err := request(bufio.NewReader(c))
 	if err != nil {
 		return err
 	}
-	n, err := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
+	_, err = io.CopyN(c, &text{}, n)
+	return err
+}
+
+// sink reads as many bytes as it is told, and answers with their hash.
+func sink(c io.ReadWriter) error {
+	in := bufio.NewReader(c)
+	n, err := request(in)
 	if err != nil {
 		return err
 	}
@@ -38,49 +70,61 @@ func sink(c *net.TCPConn) error {
 	return err
 }
 
-// race send|fetch WHERE N: N bytes of text to a sink, or from a source, and prints
-// the nanoseconds from the call to the last byte. WHERE is HOST:PORT, or the path of
-// a file that dials there.
+// race send|fetch N WHERE… runs N bytes of text to a sink, or from a source, at each
+// WHERE, all at once. It prints the nanoseconds of the slowest, from the call to the
+// last byte. WHERE is HOST:PORT, or the path of a file that dials there.
 func race(args []string) error {
-	way, where := args[0], args[1]
-	n, err := strconv.ParseInt(args[2], 10, 64)
+	if len(args) < 3 {
+		return errors.New("race: send or fetch, a number of bytes and where are wanted")
+	}
+	n, err := strconv.ParseInt(args[1], 10, 64)
 	if err != nil {
 		return err
 	}
-	want := sha256.New()
-	io.CopyN(want, &text{}, n)
+	h := sha256.New()
+	io.CopyN(h, &text{}, n)
+	want := fmt.Sprintf("%x", h.Sum(nil))
+	runners := args[2:]
+	if err := manyFiles(len(runners)); err != nil {
+		return err
+	}
 	begin := time.Now()
+	failures := make([]error, len(runners))
+	var all sync.WaitGroup
+	for i, where := range runners {
+		all.Go(func() {
+			if got, err := run(args[0], where, n); err != nil {
+				failures[i] = fmt.Errorf("runner %d: %w", i, err)
+			} else if got != want {
+				failures[i] = fmt.Errorf("runner %d: hash %s, want %s", i, got, want)
+			}
+		})
+	}
+	all.Wait()
+	fmt.Println(time.Since(begin).Nanoseconds())
+	return errors.Join(failures...)
+}
+
+// run is one runner; it returns the hash of what came to the end.
+func run(way, where string, n int64) (hash string, err error) {
 	c, err := open(where)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer c.Close()
 	if _, err := fmt.Fprintf(c, "%d\n", n); err != nil {
-		return err
+		return "", err
 	}
-	got := ""
-	switch way {
-	case "send":
-		if _, err := io.CopyN(c, &text{}, n); err != nil {
-			return err
-		}
-		got, err = bufio.NewReader(c).ReadString('\n')
-	case "fetch":
+	if way == "fetch" {
 		h := sha256.New()
 		_, err = io.CopyN(h, c, n)
-		got = fmt.Sprintf("%x\n", h.Sum(nil))
-	default:
-		return fmt.Errorf("race %s: send or fetch is wanted", way)
+		return fmt.Sprintf("%x", h.Sum(nil)), err
 	}
-	took := time.Since(begin)
-	if err != nil {
-		return err
+	if _, err := io.CopyN(c, &text{}, n); err != nil {
+		return "", err
 	}
-	if got != fmt.Sprintf("%x\n", want.Sum(nil)) {
-		return fmt.Errorf("not the bytes that were sent: hash %q", got)
-	}
-	fmt.Println(took.Nanoseconds())
-	return nil
+	hash, err = bufio.NewReader(c).ReadString('\n')
+	return strings.TrimSpace(hash), err
 }
 
 // open is a connection: of the tree if where is a path.

@@ -27,7 +27,7 @@ var servers = map[int]func(*net.TCPConn) error{
 	7003: reset,
 	7004: silent,
 	7005: oneLine,
-	7006: sink,
+	7006: func(c *net.TCPConn) error { return sink(c) },
 }
 
 func listen(ip string) error {
@@ -92,19 +92,10 @@ func daytime(c *net.TCPConn) error {
 
 // source is asked for a number of bytes in a line, and sends that many.
 func source(c *net.TCPConn) error {
-	line, err := bufio.NewReader(c).ReadString('\n')
-	if err != nil {
-		return err
-	}
-	n, err := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
-	if err != nil {
-		return err
-	}
 	if err := cubic(c); err != nil {
 		return err
 	}
-	_, err = io.CopyN(c, &text{}, n)
-	return err
+	return give(c)
 }
 
 // text is an endless text of numbered lines: what is missing or twice shows.
