@@ -49,6 +49,9 @@ func (c *Conn) acceptAck(now time.Duration, h *wire.TCPHeader, n int) {
 	if acked > 0 && c.undo.armed {
 		c.undoSpurious()
 	}
+	if c.frto != frtoNone && (acked > 0 || d.bytes > 0 || dup) {
+		c.stepFRTO(acked)
+	}
 	if acked > 0 || d.bytes > 0 || dup {
 		c.delivered(now, &d, acked, dup)
 		c.tailAcked(&d, dup && h.Options.SACKs == 0)

@@ -43,6 +43,7 @@ type Conn struct {
 	recover  wire.Seq // recovery ends when this is acknowledged, RFC 6582
 	prr      prr
 	undo     undo
+	frto     frto
 	tail     tail
 	dups     int // duplicate acknowledgements in a row, without SACK
 	dupBytes int // what they stand for

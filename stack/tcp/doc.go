@@ -9,7 +9,7 @@
 //
 //	input.go    a segment arrives: RFC 9293 §3.10.7, step by step
 //	handshake.go, ack.go, text.go, close.go   what the steps do
-//	flight.go, loss.go, rtt.go   what is on its way
+//	flight.go, loss.go, frto.go, rtt.go   what is on its way
 //	congestion.go, cubic.go, hystart.go, ecn.go   and how much of it may be
 //	sendq.go, recvq.go   the bytes, in the blocks they came in
 //	autotune.go  and how many of them there may be
@@ -22,8 +22,8 @@
 //
 // RFC 9293, with 1122 and 5961; 6298 (timer); 7323 (window scale, timestamps,
 // PAWS); 2018 and 2883 (SACK), 6675 (pipe), 8985 (RACK-TLP), 9937 (PRR), 6582
-// (NewReno, without SACK), 3042; 5681, 6928, 9438 (CUBIC), 9406 (HyStart++); 3522 and 4015
-// (needless timeouts); 1337 and 6191 (TIME-WAIT); 4987 (SYN cookies); 3168
+// (NewReno, without SACK), 3042; 5681, 6928, 9438 (CUBIC), 9406 (HyStart++); 3522, 4015
+// and 5682 (needless timeouts); 1337 and 6191 (TIME-WAIT); 4987 (SYN cookies); 3168
 // (ECN); 1191, 8201, 4821 and 8899 (path MTU).
 //
 // Left out on purpose: sending urgent data (RFC 6093), fast open,

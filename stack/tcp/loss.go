@@ -323,6 +323,12 @@ func (c *Conn) undoSpurious() {
 	if !u.armed || !c.tsOK || c.rack.echo >= u.at.Truncate(timestampTick) {
 		return
 	}
+	c.revert()
+}
+
+// revert takes the response to a loss back that was none: RFC 4015, RFC 5682 §3.
+func (c *Conn) revert() {
+	u := c.undo
 	c.cfg.Counters.SpuriousUndone++
 	c.cwnd, c.ssthresh = max(c.cwnd, u.cwnd), u.ssthresh
 	c.cc.undo()

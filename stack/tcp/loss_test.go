@@ -281,7 +281,9 @@ func TestRFC5681_TIMEOUT(t *testing.T) {
 		t.Errorf("%+v", s.c.Stats())
 	}
 	s.inject(". 1 ack 1461")
-	s.expect(". 1461:4381 ack 1", "slow start")
+	s.expect(". 16061:18981 ack 1", "slow start; RFC 5682 has new segments first")
+	s.inject(". 1 ack 1461 sack 16061-18981")
+	s.expect(". 1461:4381 ack 1", "and then the rest")
 }
 
 // One segment lost in a GSO frame is one segment to send again.

@@ -63,7 +63,7 @@ func (c *Conn) next(now time.Duration, seg *Segment) bool {
 		c.fill(now, seg, c.iss, c.synFlags())
 		c.send(now, c.iss+1)
 		return true
-	case c.flight.lost > 0 && c.retransmit(now, seg):
+	case c.flight.lost > 0 && c.frto != frtoNew && c.retransmit(now, seg):
 		return true
 	case c.state == SynSent:
 		return false

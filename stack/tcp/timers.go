@@ -150,6 +150,7 @@ func (c *Conn) collapse(now time.Duration) {
 	if c.flight.sacked > 0 {
 		c.cfg.Counters.SACKReneges++
 	}
+	c.beginFRTO()
 	if c.phase != backOff {
 		c.remember(now)
 		c.ssthresh = c.cc.reduce(min(c.cwnd, int(c.nxt-c.una)), c.mss)
