@@ -185,6 +185,14 @@ func (c *Cache[P]) Confirm(now time.Duration, ip netip.Addr) {
 	}
 }
 
+// Doubt notes that a neighbour may have gone: a conversation gets no answer. It is
+// asked when it is used next, if nothing is heard before.
+func (c *Cache[P]) Doubt(now time.Duration, ip netip.Addr) {
+	if e := c.entries[ip]; e != nil && e.state == Reachable {
+		c.enter(now, e, Stale, now+c.cfg.Forget)
+	}
+}
+
 func (c *Cache[P]) reachable(now time.Duration, e *entry[P]) {
 	e.confirmed = now
 	c.enter(now, e, Reachable, now+c.reachableTime())

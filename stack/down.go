@@ -261,6 +261,9 @@ func (s *Stack) undeliverable(f *outFrame) {
 	f.via.queue.drop(f)
 	silent := neterr.HostUnreachable.With("neighbour %v does not answer", hop)
 	if hop.Is6() {
+		if ip, _, err := wire.ParseIPv6Quote(quote); err == nil && via.scoped(ip.Dst) != hop {
+			s.gateways.silent(hop)
+		}
 		if q := s.quoted6(via, quote); q != nil {
 			s.adviseAbout(q, silent)
 		} else {

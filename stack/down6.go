@@ -74,7 +74,7 @@ func (s *Stack) pathTo6(dst netip.Addr) (path, error) {
 		}
 		return path{i, i.scoped(dst), false}, nil
 	}
-	r, ok := s.routes.Lookup(dst)
+	r, ok := s.lookup(dst)
 	if !ok {
 		return path{}, neterr.NoRoute.With("to %v: add one to iproute", dst)
 	}

@@ -112,8 +112,7 @@ func (g *gateways) heard(hop netip.Addr) {
 // first hop is asked whether it is there (RFC 1122 §3.3.1.4, §2.3.2.1 (4)).
 func (s *Stack) doubt(dst netip.Addr) {
 	if to, err := s.pathTo(dst); err == nil && !to.out.loopback && !to.group {
-		to.out.arp.Doubt(to.hop)
-		to.out.ask()
+		to.out.doubt(to.hop)
 	}
 }
 

@@ -133,6 +133,7 @@ func (s *Stack) discovery(p *packet, h wire.ICMPHeader, b []byte) bool {
 
 // learn is told the station of a neighbour by itself.
 func (v *ip6) learn(src netip.Addr, mac wire.MAC, router bool) {
+	v.iface.stack.gateways.heard(src)
 	if mac != (wire.MAC{}) {
 		v.release(v.cache.Learn(v.iface.stack.now, src, mac, router), mac)
 	}
@@ -193,6 +194,7 @@ func (v *ip6) advertised(p *packet, m *wire.NeighbourMessage) {
 		return
 	}
 	target := v.iface.scoped(m.Target)
+	s.gateways.heard(target)
 	r := v.cache.Advertised(s.now, target, m)
 	v.release(r.Ready, r.MAC)
 	if r.NoRouter {

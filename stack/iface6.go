@@ -8,6 +8,7 @@ package stack
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"slashnet/mld"
@@ -191,6 +192,17 @@ func (v *ip6) event(e ndp.Event) {
 	}
 }
 
+// confirm notes that the first hop to a peer works: he has what we sent (RFC 4861
+// §7.3.1).
+func (s *Stack) confirm(peer netip.Addr) {
+	if peer.Is4() {
+		return
+	}
+	if to, err := s.pathTo6(peer); err == nil && to.out.ip6 != nil {
+		to.out.ip6.cache.Confirm(s.now, to.hop)
+	}
+}
+
 // scoped gives a link-local address the interface that it is on, as its zone.
 func (i *Iface) scoped(a netip.Addr) netip.Addr {
 	if a.Is6() && a.IsLinkLocalUnicast() {
@@ -233,6 +245,16 @@ var interfaceAllNodes = netip.MustParseAddr("ff01::1")
 func solicitedNode(a netip.Addr) netip.Addr {
 	b := a.As16()
 	return netip.AddrFrom16([16]byte{0xff, 2, 11: 1, 12: 0xff, 13: b[13], 14: b[14], 15: b[15]})
+}
+
+// drop gives up trying an address; false: it is not being tried.
+func (v *ip6) drop(p netip.Prefix) bool {
+	if !slices.Contains(v.host.TentativeAddrs(), p) {
+		return false
+	}
+	v.host.Remove(p.Addr())
+	v.settle()
+	return true
 }
 
 // tentative are the addresses that are being tried.

@@ -66,7 +66,7 @@ func (i *Iface) have4(p netip.Prefix) {
 // by themselves.
 func (i *Iface) remove(p netip.Prefix) error {
 	at := slices.IndexFunc(i.addrs, func(a address) bool { return a.prefix == p })
-	if at < 0 && i.claims.drop(p) {
+	if at < 0 && (i.claims.drop(p) || i.ip6 != nil && i.ip6.drop(p)) {
 		return nil
 	}
 	if at < 0 {

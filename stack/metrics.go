@@ -16,6 +16,7 @@ import (
 	"unicode"
 
 	"slashnet/arp"
+	"slashnet/ndp"
 	"slashnet/nic"
 	"slashnet/stack/reasm"
 )
@@ -41,6 +42,7 @@ type ifaceCount struct {
 	device struct{ RxFrames, RxBytes, TxFrames, TxBytes, TxErrors uint64 }
 	drops  dropCounters
 	arp    arp.Stats
+	nd     ndp.Stats
 }
 
 func (s *Stack) measure() measurement {
@@ -58,6 +60,9 @@ func (s *Stack) measure() measurement {
 		if i.arp != nil {
 			c.arp = i.arp.Stats()
 		}
+		if i.ip6 != nil {
+			c.nd = i.ip6.cache.Stats()
+		}
 		m.ifaces = append(m.ifaces, c)
 	}
 	return m
@@ -74,12 +79,13 @@ func (s *Stack) MetricsText() string {
 		prefix, file string
 		counters     any
 	}{
-		{"ip_", "the file stats", m.counts.IP}, {"icmp_", "icmp/stats", m.counts.ICMP}, {"udp_", "udp/stats", m.counts.UDP},
+		{"ip_", "the file stats", m.counts.IP}, {"icmp_", "icmp/stats", m.counts.ICMP}, {"icmpv6_", "icmpv6/stats", m.counts.ICMPv6}, {"udp_", "udp/stats", m.counts.UDP},
 		{"tcp_", "tcp/stats", m.counts.TCP}, {"tcp_", "tcp/stats", m.counts.Tables}, {"reassembly_", "the file stats", m.reasm},
 	} {
 		e.counters(group.prefix, group.file, []any{group.counters}, nil)
 	}
-	e.icmp(&m.counts.ICMP)
+	e.icmp("icmp", &m.counts.ICMP)
+	e.icmp("icmpv6", &m.counts.ICMPv6)
 	e.family("reassembly_fragments_total", "counter", "Fragments, by what became of them.")
 	for v, n := range m.reasm.Fragments {
 		e.sample(fmt.Sprintf("verdict=%q", reasm.Verdict(v)), n)
@@ -185,11 +191,11 @@ func (e *exposition) counters(prefix, file string, structs []any, labels []strin
 	}
 }
 
-func (e *exposition) icmp(c *ICMPCounters) {
+func (e *exposition) icmp(proto string, c *ICMPCounters) {
 	for _, way := range []struct {
 		name, help string
 		counts     *[256]uint32
-	}{{"icmp_in_total", "ICMP messages received, by type.", &c.In}, {"icmp_out_total", "ICMP messages sent, by type.", &c.Out}} {
+	}{{proto + "_in_total", "Messages of " + proto + " received, by type.", &c.In}, {proto + "_out_total", "Messages of " + proto + " sent, by type.", &c.Out}} {
 		e.family(way.name, "counter", way.help)
 		for t, n := range way.counts {
 			if n > 0 {
@@ -201,13 +207,14 @@ func (e *exposition) icmp(c *ICMPCounters) {
 
 func (e *exposition) interfaces(list []ifaceCount) {
 	var labels []string
-	var devices, arps []any
+	var devices, arps, nds []any
 	for i := range list {
 		labels = append(labels, list[i].labels)
-		devices, arps = append(devices, list[i].device), append(arps, list[i].arp)
+		devices, arps, nds = append(devices, list[i].device), append(arps, list[i].arp), append(nds, list[i].nd)
 	}
 	e.counters("interface_", "ipifc/N/stats", devices, labels)
 	e.counters("arp_", "ipifc/N/stats", arps, labels)
+	e.counters("nd_", "ipifc/N/stats", nds, labels)
 	e.family("interface_drops_total", "counter", "Frames and datagrams that went no further, by reason.")
 	for i := range list {
 		for r := dropReason(1); r < dropReasons; r++ {

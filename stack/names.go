@@ -41,7 +41,8 @@ func (s *Stack) NdbText() string {
 		for _, a := range i.addrs {
 			fmt.Fprintf(&b, "ip=%v ipmask=/%d", a.prefix.Addr(), a.prefix.Bits())
 			for _, r := range s.routes.All() {
-				if r.Prefix.Bits() == 0 && a.prefix.Contains(r.Via) {
+				linked := r.Via.Zone() == i.zone && a.prefix.Addr().IsGlobalUnicast() // a router by its link-local address
+				if r.Prefix.Bits() == 0 && (a.prefix.Contains(r.Via) || linked) {
 					fmt.Fprintf(&b, " ipgw=%v", r.Via)
 				}
 			}
@@ -52,6 +53,20 @@ func (s *Stack) NdbText() string {
 		b.WriteString(s.cfg.Names.Ndb())
 	}
 	return b.String()
+}
+
+// RouterServers are the name servers that routers tell of (RFC 8106).
+func (s *Stack) RouterServers() (all []netip.Addr) {
+	s.lock()
+	defer s.unlock()
+	for _, n := range s.ifnums() {
+		if i := s.ifaces[n]; i.ip6 != nil {
+			for _, a := range i.ip6.host.Servers() {
+				all = append(all, i.scoped(a))
+			}
+		}
+	}
+	return all
 }
 
 // WriteNdb takes a text in the place of what was written before, or, with more,

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"time"
 
+	"slashnet/arp"
+	"slashnet/ndp"
 	"slashnet/wire"
 )
 
@@ -79,4 +81,28 @@ func (i *Iface) forgetNeighbour(a netip.Addr) bool {
 		return i.ip6.cache.Delete(a)
 	}
 	return i.arp.Delete(a)
+}
+
+// doubt has a neighbour asked whether it is there.
+func (i *Iface) doubt(hop netip.Addr) {
+	if hop.Is6() {
+		i.ip6.cache.Doubt(i.stack.now, hop)
+		i.ip6.settle()
+		return
+	}
+	i.arp.Doubt(hop)
+	i.ask()
+}
+
+// unanswered reports whether a neighbour was asked for and does not answer.
+func (i *Iface) unanswered(hop netip.Addr) bool {
+	if i.loopback {
+		return false
+	}
+	if hop.Is6() {
+		state, asked := i.ip6.cache.State(hop)
+		return asked && (state == ndp.Incomplete || state == ndp.Failed)
+	}
+	state, asked := i.arp.State(hop)
+	return asked && (state == arp.Incomplete || state == arp.Failed)
 }

@@ -78,6 +78,9 @@ func (s *Stack) tcpInput(p *packet) {
 		if len(payload) > 0 || c.tcb.Room() != room {
 			c.changed = s.now
 		}
+		if c.tcb.Room() > room {
+			s.confirm(p.ip.Src) // what we sent has arrived
+		}
 		// Told now, as the next segment of a batch may move it on.
 		if state := c.tcb.State(); state != c.settled && state != tcp.Closed {
 			c.note()

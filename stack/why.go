@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"slashnet/arp"
 	"slashnet/stack/tcp"
 	"slashnet/wire"
 )
@@ -192,7 +191,7 @@ func (c *Conv) obstacle() string {
 	if err != nil {
 		return fmt.Sprintf("; %v", err)
 	}
-	if state, asked := to.out.arp.State(to.hop); asked && (state == arp.Incomplete || state == arp.Failed) && !to.out.loopback {
+	if !to.group && to.out.unanswered(to.hop) {
 		return fmt.Sprintf("; nobody on the cable answers for %v", to.hop)
 	}
 	if c.tcb != nil && c.tcb.SoftErr() != nil {

@@ -77,6 +77,7 @@ func (n *hostNames) follow() {
 			n.found += fmt.Sprintln(f.Size(), f.ModTime())
 		}
 	}
+	n.found += fmt.Sprintln(n.stack.RouterServers())
 	if n.found != was {
 		n.refresh()
 	}
@@ -95,6 +96,12 @@ func (n *hostNames) refresh() error {
 func (n *hostNames) current() (dns.Config, error) {
 	cfg, err := n.config()
 	cfg.IPv6 = func() bool { return n.stack.HasIPv6() }
+	// Behind those that somebody has named: RFC 8106 §5.3.1.
+	for _, a := range n.stack.RouterServers() {
+		if server := netip.AddrPortFrom(a, 0); !slices.Contains(cfg.Servers, server) && len(cfg.Servers) < dns.MaxServers {
+			cfg.Servers = append(cfg.Servers, server)
+		}
+	}
 	return cfg, err
 }
 

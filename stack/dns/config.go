@@ -38,9 +38,9 @@ const (
 	// RFC 1035 has no maximum; a day lets a mistake of a server pass over night.
 	defaultMaxTTL = 24 * time.Hour
 
-	// maxServers and maxSearch are more than resolv.conf(5) allows, and bound
+	// MaxServers and maxSearch are more than resolv.conf(5) allows, and bound
 	// what one look-up can cost.
-	maxServers = 8
+	MaxServers = 8
 	maxSearch  = 16
 	// The bounds of resolv.conf(5) for its options.
 	maxNdots    = 15
@@ -54,8 +54,8 @@ func (c *Config) ipv6() bool { return c.IPv6 != nil && c.IPv6() }
 // settled is the config with its defaults, a copy of its own; or what is wrong
 // with it.
 func (c Config) settled() (*Config, error) {
-	if len(c.Servers) > maxServers {
-		return nil, neterr.BadArg.With("%d name servers: at most %d", len(c.Servers), maxServers)
+	if len(c.Servers) > MaxServers {
+		return nil, neterr.BadArg.With("%d name servers: at most %d", len(c.Servers), MaxServers)
 	}
 	if len(c.Search) > maxSearch {
 		return nil, neterr.BadArg.With("%d search domains: at most %d", len(c.Search), maxSearch)

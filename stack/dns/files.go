@@ -23,7 +23,7 @@ func ParseResolvConf(text string) Config {
 		switch words[0] {
 		case "nameserver":
 			a, err := netip.ParseAddr(words[1])
-			if err == nil && !a.IsUnspecified() && !a.IsMulticast() && len(c.Servers) < maxServers {
+			if err == nil && !a.IsUnspecified() && !a.IsMulticast() && len(c.Servers) < MaxServers {
 				c.Servers = append(c.Servers, netip.AddrPortFrom(a.Unmap(), defaultPort))
 			}
 		case "domain", "search": // the last one counts

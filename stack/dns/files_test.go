@@ -31,7 +31,7 @@ func TestParseResolvConf(t *testing.T) {
 		"options ndots:99 attempts:99 timeout:999999999999999999 timeout:99999\n":                                      {Ndots: 15, Attempts: 5, Timeout: 30 * time.Second},
 		"options ndots:-1 attempts:x timeout: \nsortlist 1.2.3.4\nnameserver\n":                                        {},
 		"nameserver ::ffff:10.0.0.1\nnameserver 10.0.0.2":                                                              {Servers: ports("10.0.0.1", "10.0.0.2")},
-		strings.Repeat("nameserver 10.0.0.1\n", 100) + "search" + strings.Repeat(" a", 100) + strings.Repeat("x", 1e5): {Servers: ports(strings.Split(strings.Repeat("10.0.0.1 ", maxServers-1)+"10.0.0.1", " ")...), Search: strings.Split(strings.Repeat("a. ", maxSearch-1)+"a.", " ")},
+		strings.Repeat("nameserver 10.0.0.1\n", 100) + "search" + strings.Repeat(" a", 100) + strings.Repeat("x", 1e5): {Servers: ports(strings.Split(strings.Repeat("10.0.0.1 ", MaxServers-1)+"10.0.0.1", " ")...), Search: strings.Split(strings.Repeat("a. ", maxSearch-1)+"a.", " ")},
 	} {
 		if got := ParseResolvConf(text); !reflect.DeepEqual(got, want) {
 			t.Errorf("%.60q: %+v, want %+v", text, got, want)

@@ -47,7 +47,7 @@ func TestBadNdb(t *testing.T) {
 			"ip=10.0.0.1 dom=a..b":                "empty label",
 			"ip=10.0.0.1 sys=" + long(10_000):     "10000 characters",
 			strings.Repeat("a=b\n", maxNdb/4+1):   "at most",
-			"dns=10.0.0.1 " + servers(maxServers): "at most 8",
+			"dns=10.0.0.1 " + servers(MaxServers): "at most 8",
 		} {
 			for _, more := range []bool{false, true} {
 				err := w.WriteNdb(text, more)
