@@ -22,7 +22,7 @@ func run(l *Listener, until time.Duration) (all []wire.MLDRecord) {
 	return all
 }
 
-func TestChanges(t *testing.T) {
+func TestRFC3810_CHANGES(t *testing.T) {
 	l := New(func() uint64 { return 5e8 })
 	l.Join(0, groupA)
 	l.Join(0, groupA)
@@ -50,7 +50,7 @@ func TestChanges(t *testing.T) {
 	}
 }
 
-func TestQueries(t *testing.T) {
+func TestRFC3810_QUERIES(t *testing.T) {
 	l := New(func() uint64 { return 5e8 })
 	l.Join(0, groupA)
 	l.Join(0, groupB)

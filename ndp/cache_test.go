@@ -47,7 +47,7 @@ func advert(mac wire.MAC, router, solicited, override bool) *wire.NeighbourMessa
 
 // The life of a neighbour: asked, known, stale, used, probed, gone (RFC 4861
 // §7.3.3).
-func TestUnreachability(t *testing.T) {
+func TestRFC4861_UNREACHABILITY(t *testing.T) {
 	c, _, _ := newCache(t)
 	now := time.Duration(0)
 	if _, ok := c.Resolve(now, host, 1); ok {
@@ -126,7 +126,7 @@ func TestUnreachability(t *testing.T) {
 }
 
 // RFC 4861 §7.2.5, appendix C: what an advertisement does in each state.
-func TestAdvertisements(t *testing.T) {
+func TestRFC4861_ADVERTISEMENTS(t *testing.T) {
 	for _, test := range []struct {
 		from                State
 		mac                 wire.MAC

@@ -53,7 +53,7 @@ func run(h *Host, from, until time.Duration) (sent map[time.Duration]Solicitatio
 	}
 }
 
-func TestLinkLocal(t *testing.T) {
+func TestRFC7217_IDENTIFIERS(t *testing.T) {
 	h, _ := newHost()
 	h.Start(0)
 	all := h.TentativeAddrs()
@@ -112,7 +112,7 @@ func TestDuplicates(t *testing.T) {
 	}
 }
 
-func TestRouterSolicitations(t *testing.T) {
+func TestRFC4861_SOLICITATIONS(t *testing.T) {
 	h, _ := newHost()
 	h.Listen(0)
 	var when []time.Duration
@@ -137,7 +137,7 @@ func advertise(valid, preferred time.Duration) *wire.RouterMessage {
 		Servers:  []wire.NDServer{{Addr: host, Lifetime: 100 * time.Second}}}}
 }
 
-func TestAutoconfiguration(t *testing.T) {
+func TestRFC4862_LIFETIMES(t *testing.T) {
 	h, cfg := newHost()
 	h.Advertised(0, routerA, advertise(24*time.Hour, 12*time.Hour))
 	if k := kinds(events(h)); !slices.Equal(k, []Kind{RouterUp, PrefixUp, Servers}) {
@@ -176,7 +176,7 @@ func TestAutoconfiguration(t *testing.T) {
 	}
 }
 
-func TestPrefixesThatAreNotForUs(t *testing.T) {
+func TestRFC4862_PREFIXES(t *testing.T) {
 	h, _ := newHost()
 	for _, p := range []wire.NDPrefix{
 		{Prefix: netip.MustParsePrefix("fe80::/64"), OnLink: true, Auto: true, Valid: time.Hour, Preferred: time.Hour},
@@ -194,7 +194,7 @@ func TestPrefixesThatAreNotForUs(t *testing.T) {
 	}
 }
 
-func TestRouters(t *testing.T) {
+func TestRFC4861_ROUTERS(t *testing.T) {
 	h, _ := newHost()
 	life := &wire.RouterMessage{Lifetime: time.Hour}
 	h.Advertised(0, routerA, life)

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestSource(t *testing.T) {
+func TestRFC6724_SOURCE(t *testing.T) {
 	// The examples of RFC 6724 §10.1 that are about what we have, and our own.
 	for _, c := range []struct{ dst, ours, want string }{
 		{"2001:db8:1::1", "2001:db8:3::1/64 fe80::1/64", "2001:db8:3::1"},
@@ -39,7 +39,7 @@ func TestSource(t *testing.T) {
 	}
 }
 
-func TestSort(t *testing.T) {
+func TestRFC6724_DESTINATION(t *testing.T) {
 	// The examples of RFC 6724 §10.2: our addresses, the host's, the order.
 	for _, c := range []struct{ ours, hosts, want string }{
 		{"2001:db8:1::2 fe80::1 169.254.13.78", "2001:db8:1::1 198.51.100.121", "2001:db8:1::1 198.51.100.121"},

@@ -30,7 +30,7 @@ func routed6(t testing.TB, mtu int) (a, router, b *Stack) {
 
 // RFC 8200 §3, RFC 4443 §3.3: the hop limit ends a datagram, and its sender is
 // told.
-func TestHopLimit(t *testing.T) {
+func TestRFC8200_HOP_LIMIT(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, router, _ := routed6(t, 0)
 		c := clone(t, a, wire.UDP)
@@ -64,9 +64,16 @@ func TestHopLimit(t *testing.T) {
 	})
 }
 
+// The part of a router that RFC 1812 has not: all three at once.
+func TestRFC1812_FWD_20(t *testing.T) {
+	t.Run("hop limit", TestRFC8200_HOP_LIMIT)
+	t.Run("too big", TestRFC8201_PATH_MTU)
+	t.Run("link-local", TestRFC8200_LINK_LOCAL)
+}
+
 // RFC 8201: a narrow link on the way is found out, by connections and by
 // datagrams, and nobody but the source cuts anything up.
-func TestPathMTU(t *testing.T) {
+func TestRFC8201_PATH_MTU(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, router, b := routed6(t, 0)
 		must(t, router.Iface(2).Ctl("mtu 1300")) // nobody else knows
@@ -186,7 +193,7 @@ var (
 
 // RFC 8200 §4, RFC 4443 §3.4: what a host says of headers that it does not
 // understand.
-func TestExtensionHeaders(t *testing.T) {
+func TestRFC8200_EXTENSIONS(t *testing.T) {
 	const echo = "echo"
 	for _, test := range []struct {
 		name       string
@@ -244,7 +251,7 @@ func TestExtensionHeaders(t *testing.T) {
 // RFC 5722, RFC 8200 §4.5: fragments in any order make a datagram; such that
 // overlap make none, and nobody is told; of one that is not complete after a
 // minute the source is.
-func TestFragments6(t *testing.T) {
+func TestRFC8200_FRAGMENTS(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, i, n, frames := tapped(t, "2001:db8::1/64")
 		must(t, s.WriteARP(known6))
@@ -277,7 +284,7 @@ func TestFragments6(t *testing.T) {
 }
 
 // RFC 4443 §2.4 e: no error about an error, a group, or who is not one host.
-func TestNoErrorAbout(t *testing.T) {
+func TestRFC4443_NO_ERROR(t *testing.T) {
 	unspecified := netip.IPv6Unspecified()
 	for name, test := range map[string]struct {
 		src, dst netip.Addr
@@ -327,7 +334,7 @@ func TestNoErrorAbout(t *testing.T) {
 
 // RFC 4861 §6.1, §7.1: messages from beyond the link, or with a code, are not
 // heard.
-func TestDiscoveryIsOfTheLink(t *testing.T) {
+func TestRFC4861_OF_THE_LINK(t *testing.T) {
 	for name, change := range map[string]func(*wire.IP, *wire.ICMPHeader){
 		"valid":        func(*wire.IP, *wire.ICMPHeader) {},
 		"from beyond":  func(ip *wire.IP, _ *wire.ICMPHeader) { ip.TTL = 254 },
@@ -370,7 +377,7 @@ func TestDiscoveryIsOfTheLink(t *testing.T) {
 
 // RFC 4862: a router's words make an address, a route and an MTU; the files show
 // them.
-func TestRouterAdvertisement(t *testing.T) {
+func TestRFC4862_AUTOCONFIGURATION(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, i, n, frames := tapped(t, "10.0.0.1/24")
 		must(t, i.Ctl("ra6 recvra 1"))
@@ -415,7 +422,7 @@ func (s *Stack) sourceFor(dst string) (netip.Addr, path, error) {
 
 // RFC 4862 §5.4: an address that somebody has is not used, whoever asks for it
 // first; Plan 9's try finds out.
-func TestDuplicateAddress(t *testing.T) {
+func TestRFC4862_DUPLICATES(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := newHost(t, Config{}), newHost(t, Config{})
 		ia, ib := join(t, a, "2001:db8::1/64", b, "2001:db8::2/64", nic.Options{})
@@ -476,4 +483,112 @@ func TestUplinksOfBothFamilies(t *testing.T) {
 			carries(t, v.Stack(), world, "10.0.0.2")
 		}
 	}
+}
+
+// An IPv6 datagram of UDP without a checksum is dropped; the verb that goes
+// without one in IPv4 changes nothing here.
+func TestRFC8200_CHECKSUM(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, i, n, frames := tapped(t, "2001:db8::1/64")
+		must(t, s.WriteARP(known6))
+		c := clone(t, s, wire.UDP)
+		command(t, c, "connect 2001:db8::9!53\nchecksum off")
+		write(t, c, []byte("summed"))
+		for b := range frames {
+			ip, payload, err := wire.ParseIPv6(b[wire.EthernetLen:])
+			if err == nil && ip.Proto == wire.UDP {
+				if wire.TransportChecksum(ip.Src, ip.Dst, wire.UDP, payload) != 0 {
+					t.Errorf("sent without a checksum: %x", payload)
+				}
+				break
+			}
+		}
+		datagram := make([]byte, wire.UDPLen+1)
+		_, port, _ := strings.Cut(strings.TrimSpace(c.LocalText()), "!")
+		var to uint16
+		for _, digit := range port {
+			to = 10*to + uint16(digit-'0')
+		}
+		wire.UDPHeader{SrcPort: 53, DstPort: to, Length: uint16(len(datagram))}.Put(datagram)
+		inject(t, s, n, i.mac, wire.IP{Src: peer6, Dst: ours6, Proto: wire.UDP, TTL: 64}, nil, datagram)
+		if got := counter(t, i.StatsText(), "dropped bad udp checksum"); got != "1" || counter(t, s.StatsText(wire.UDP), "InDatagrams") != "0" {
+			t.Errorf("%s dropped", got)
+		}
+		c.Drop()
+	})
+}
+
+// What belongs to a link does not leave it.
+func TestRFC8200_LINK_LOCAL(t *testing.T) {
+	for _, test := range []struct {
+		src, dst string
+		beyond   bool // told that it is beyond the scope of its source
+	}{
+		{"fe80::9", "2001:db8:2::2", true}, {"2001:db8::9", "fe80::2", false}, {"2001:db8::9", "2001:db8:2::2", false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			router, i, n, frames := tapped(t, "2001:db8::1/64")
+			other := newHost(t, Config{})
+			join(t, other, "2001:db8:2::2/64", router, "2001:db8:2::1/64", nic.Options{})
+			must(t, router.WriteCtl("ip.forward on"))
+			ip := wire.IP{Src: netip.MustParseAddr(test.src), Dst: netip.MustParseAddr(test.dst), Proto: wire.NoNext, TTL: 64}
+			must(t, router.WriteARP("add "+map[bool]string{true: "fe80::9%1", false: "2001:db8::9"}[test.beyond]+" 020000000009"))
+			inject(t, router, n, i.mac, ip, nil, nil)
+			want := "0"
+			if test.src == "2001:db8::9" && test.dst == "2001:db8:2::2" {
+				want = "1"
+			}
+			if got := counter(t, router.StackStatsText(), "ForwDatagrams"); got != want {
+				t.Errorf("%s to %s: %s passed on, want %s", test.src, test.dst, got, want)
+			}
+			h, _, _ := answer(t, frames, wire.ICMPv6Unreachable)
+			if (h.Type != 0 && h.Code == wire.ICMPv6BeyondScope) != test.beyond {
+				t.Errorf("%s to %s: answered by %+v", test.src, test.dst, h)
+			}
+		})
+	}
+}
+
+func TestRFC6437_FLOW_LABEL(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _, _, frames := tapped(t, "2001:db8::1/64")
+		must(t, s.WriteARP(known6))
+		labels := map[uint16]map[uint32]bool{}
+		for _, proto := range []wire.Proto{wire.UDP, wire.TCP} {
+			for range 2 {
+				c := clone(t, s, proto)
+				op := start(s, &Op{Kind: OpCtl, Conv: c, Data: []byte("connect 2001:db8::9!9")})
+				if proto == wire.UDP {
+					wait(t, op)
+					write(t, c, []byte("one"))
+					write(t, c, []byte("two"))
+				}
+				time.Sleep(3500 * time.Millisecond) // some SYNs
+				c.Drop()
+			}
+		}
+		for len(frames) > 0 {
+			ip, payload, err := wire.ParseIPv6((<-frames)[wire.EthernetLen:])
+			if err != nil || ip.Proto != wire.UDP && ip.Proto != wire.TCP {
+				continue
+			}
+			port := binary.BigEndian.Uint16(payload)
+			if labels[port] == nil {
+				labels[port] = map[uint32]bool{}
+			}
+			labels[port][ip.Flow] = true
+		}
+		all := map[uint32]bool{}
+		for port, of := range labels {
+			for label := range of {
+				all[label] = true
+				if len(of) != 1 || label == 0 {
+					t.Errorf("port %d has labels %v", port, of)
+				}
+			}
+		}
+		if len(labels) != 4 || len(all) != 4 {
+			t.Errorf("%d flows, %d labels", len(labels), len(all))
+		}
+	})
 }

@@ -81,7 +81,7 @@ func TestIPv6Oracle(t *testing.T) {
 	}
 }
 
-func TestWalk(t *testing.T) {
+func TestRFC8200_OPTIONS(t *testing.T) {
 	const udp = "0035 0036 0008 0000"
 	drop := Problem{Drop: true}
 	report := func(code uint8, pointer int) Problem {
