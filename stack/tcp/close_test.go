@@ -4,77 +4,23 @@ import (
 	"testing"
 	"time"
 
-	"slashnet/stack/neterr"
 	"slashnet/wire"
 )
 
-// Closing, RFC 9293 §3.6. A test with the name of a row of test/requirements
-// proves that row.
+// Closing, RFC 9293 §3.6: what the scripts in testdata cannot say. A test with the
+// name of a row of test/requirements proves that row.
 
-func TestRFC9293_SHLD_2(t *testing.T) {
-	s := active(t, nil)
-	s.inject("R 1:101")
-	s.died(neterr.Reset)
-	if s.c.Unread() != 0 {
-		t.Error("what a reset carries is not for the user")
-	}
-}
+func TestRFC9293_SHLD_2(t *testing.T) { played(t, "rfc9293_SHLD_2") }
 
-// Close ends both directions: nothing can be written or read any more.
-func TestRFC9293_MAY_1(t *testing.T) {
-	s := active(t, nil)
-	s.write(100)
-	s.c.Close(s.now)
-	s.expect("FP. 1:101 ack 1", "what was written before goes out")
-	if s.c.Write(s.now, []byte("x")) != 0 || !s.c.EOF() {
-		t.Error("it can still be used")
-	}
-	s.inject(". 1:101 ack 102")
-	if s.c.Unread() != 0 {
-		t.Error("there is something to read after Close")
-	}
-}
+func TestRFC9293_MAY_1(t *testing.T) { played(t, "rfc9293_MAY_1") }
 
-func TestRFC9293_SHLD_3(t *testing.T) {
-	atOnce := func(c *Config) { c.CloseDrain = 0 }
-	s := active(t, atOnce)
-	s.inject(". 1:101 ack 1")
-	s.c.Close(s.now)
-	s.expect("R. 1 ack 101", "bytes that came are unread")
-	s.state(Closed)
-
-	s = active(t, atOnce)
-	s.c.Close(s.now)
-	s.expect("F. 1 ack 1", "nothing is unread")
-	s.inject(". 1:101 ack 2")
-	s.expect("R. 2 ack 1", "bytes come after")
-	s.died(neterr.Hungup)
-
-	// By default that is read and dropped for a while, so that the peer gets our
-	// answer before it gets a reset: tree.md §4, a graceful end.
-	s = active(t, nil)
-	s.inject(". 1:101 ack 1")
-	s.c.Close(s.now)
-	s.expect("F. 1 ack 101", "unread bytes do not reset")
-	s.inject(". 101:1101 ack 2")
-	s.advance(time.Second)
-	s.expect(". 2 ack 1101", "read and dropped")
-	s.advance(s.cfg.CloseDrain)
-	s.inject(". 1101:1201 ack 2")
-	s.died(neterr.Hungup)
-	s.expect("R. 2 ack 1101", "patience is over")
-}
+func TestRFC9293_SHLD_3(t *testing.T) { played(t, "rfc9293_SHLD_3") }
 
 func TestRFC9293_MUST_13(t *testing.T) {
-	s := inState(t, TimeWaiting)
-	s.advance(30 * time.Second)
-	s.inject("F. 1 ack 2")
-	s.expect(". 2 ack 2", "the peer's FIN again: our ACK was lost")
-	s.until(s.cfg.TimeWait, "2 MSL begin again")
-	s.died(nil)
+	played(t, "rfc9293_MUST_13")
 
 	// The same when only the record of it is left.
-	s = inState(t, TimeWaiting)
+	s := inState(t, TimeWaiting)
 	tw := s.c.TimeWait(s.now)
 	s.now += 30 * time.Second
 	reply, send, _ := s.late(&tw, "F. 1 ack 2")

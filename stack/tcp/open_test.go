@@ -10,43 +10,11 @@ import (
 // Opening, RFC 9293 §3.5. A test with the name of a row of test/requirements
 // proves that row.
 
-func TestRFC9293_MUST_10(t *testing.T) {
-	s := newScript(t, nil)
-	s.c.Open(s.now, s.setup())
-	s.expect("S 0", "Open")
-	s.inject("S 0 mss 1460 sackok")
-	s.state(SynReceived)
-	s.expect("S. 0 ack 1", "the SYN goes again, with an ACK")
-	s.inject("S. 0 ack 1 mss 1460 sackok")
-	s.state(Established)
-	s.expectIdle("both have all they need")
-	s.inject(". 1:11 ack 1")
-	s.read(1, 10, "the numbers agree")
-	s.write(10)
-	s.expect("P. 1:11 ack 11", "in both directions")
-}
+func TestRFC9293_MUST_10(t *testing.T) { played(t, "rfc9293_MUST_10") }
 
-// A reset in SYN-RECEIVED: a passive end goes back to LISTEN, of an active one
-// the user is told.
-func TestRFC9293_MUST_11(t *testing.T) {
-	s := newScript(t, nil)
-	s.accept("S 0 mss 1460")
-	s.expect("S. 0 ack 1", "SYN")
-	s.inject(". 1 ack 7")
-	s.expect("R 7", "RFC 9293 §3.10.7.4, fifth, SYN-RECEIVED")
-	s.state(SynReceived)
-	s.inject("R 1")
-	s.died(neterr.Reset)
-
-	s = newScript(t, nil)
-	s.c.Open(s.now, s.setup())
-	s.expect("S 0", "Open")
-	s.inject("S 0 mss 1460")
-	s.expect("S. 0 ack 1", "simultaneous open")
-	s.state(SynReceived)
-	s.inject("R 1")
-	s.died(neterr.Refused)
-}
+// A reset in SYN-RECEIVED: a passive end goes back to LISTEN, of an active one the
+// user is told.
+func TestRFC9293_MUST_11(t *testing.T) { played(t, "rfc9293_MUST_11") }
 
 // silence lets every timeout pass and returns how often the same segment went
 // again, and how long it took until the connection was given up.

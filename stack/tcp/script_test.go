@@ -29,6 +29,8 @@ type script struct {
 	blocks   blocks
 	ts       uint32 // the peer's clock, when timestamps are on
 
+	listening bool // the next segment is a call: play_test.go
+
 	// of arrived
 	got  map[int]int // runs of our stream behind holes
 	upTo int         // what is in order

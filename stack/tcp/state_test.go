@@ -10,82 +10,6 @@ import (
 
 // The state machine of RFC 9293 §3.3.2: each edge, and what resets do to it.
 
-func TestActiveOpenAndClose(t *testing.T) {
-	s := active(t, nil)
-	s.c.CloseWrite(s.now)
-	s.expect("F. 1 ack 1", "CLOSE sends a FIN")
-	s.state(FinWait1)
-	s.inject(". 1 ack 2")
-	s.state(FinWait2)
-	s.expectIdle("the FIN was acknowledged")
-	s.inject("F. 1 ack 2")
-	s.expect(". 2 ack 2", "the peer's FIN is acknowledged")
-	s.state(TimeWaiting)
-	s.until(60*time.Second, "2 MSL")
-	s.died(nil)
-}
-
-func TestPassiveOpenAndClose(t *testing.T) {
-	s := passive(t, nil)
-	s.inject("F. 1 ack 1")
-	s.expect(". 1 ack 2", "a FIN is acknowledged at once")
-	s.state(CloseWait)
-	if !s.c.EOF() {
-		t.Error("no EOF after a FIN")
-	}
-	s.write(100)
-	s.c.CloseWrite(s.now)
-	s.state(LastAck)
-	s.expect("FP. 1:101 ack 2", "data and FIN go together")
-	s.inject(". 2 ack 102")
-	s.died(nil)
-}
-
-func TestSimultaneousClose(t *testing.T) {
-	s := active(t, nil)
-	s.c.CloseWrite(s.now)
-	s.expect("F. 1 ack 1", "CLOSE")
-	s.inject("F. 1 ack 1")
-	s.state(Closing)
-	s.expect(". 2 ack 2", "both FINs cross")
-	s.inject(". 2 ack 2")
-	s.state(TimeWaiting)
-}
-
-func TestFinWait1ToTimeWait(t *testing.T) {
-	s := active(t, nil)
-	s.c.CloseWrite(s.now)
-	s.expect("F. 1 ack 1", "CLOSE")
-	s.inject("F. 1 ack 2")
-	s.expect(". 2 ack 2", "FIN and the ACK of ours in one")
-	s.state(TimeWaiting)
-}
-
-func TestDataWithFIN(t *testing.T) {
-	s := passive(t, nil)
-	s.inject("FP. 1:101 ack 1")
-	s.state(CloseWait)
-	s.expect(". 1 ack 102", "data and FIN are acknowledged")
-	if s.c.EOF() {
-		t.Error("EOF before the data was read")
-	}
-	s.read(1, 100, "data that came with the FIN")
-	if !s.c.EOF() {
-		t.Error("no EOF at the end")
-	}
-}
-
-func TestFINOutOfOrder(t *testing.T) {
-	s := passive(t, nil)
-	s.inject("FP. 101:201 ack 1")
-	s.state(Established)
-	s.expect(". 1 ack 1 sack 101-201", "a hole")
-	s.inject(". 1:101 ack 1")
-	s.state(CloseWait)
-	s.expect(". 1 ack 202", "the hole is filled, and the FIN is reached")
-	s.read(1, 200, "both")
-}
-
 func TestHalfClose(t *testing.T) {
 	s := active(t, nil)
 	s.c.CloseWrite(s.now)
@@ -119,32 +43,6 @@ func TestClosedBeforeOpen(t *testing.T) {
 	s.expect("S 0", "Open")
 	s.c.Close(s.now)
 	s.died(nil)
-}
-
-func TestRefused(t *testing.T) {
-	s := newScript(t, nil)
-	s.c.Open(s.now, s.setup())
-	s.expect("S 0", "Open")
-	s.inject("R. 0 ack 2")
-	s.expectIdle("a reset that acknowledges what was not sent")
-	s.state(SynSent)
-	s.inject("R 0")
-	s.state(SynSent)
-	s.inject(". 0 ack 5")
-	s.expect("R 5", "RFC 9293 §3.10.7.3, first: <SEQ=SEG.ACK><CTL=RST>")
-	s.state(SynSent)
-	s.inject("R. 0 ack 1")
-	s.died(neterr.Refused)
-}
-
-func TestSynRepeated(t *testing.T) {
-	s := newScript(t, nil)
-	s.accept("S 0 mss 1460")
-	s.expect("S. 0 ack 1", "SYN")
-	s.inject("S 0 mss 1460")
-	s.expect("S. 0 ack 1", "our SYN+ACK was lost")
-	s.inject(". 1 ack 1")
-	s.state(Established)
 }
 
 // RFC 5961 §3

@@ -4,7 +4,7 @@
 // reason. scripts/requirements runs it, and scripts/test runs that.
 //
 //	scripts/requirements               the table; exit 1 if a MUST or SHOULD is neither
-//	scripts/requirements rfc9293_MUST  only the rows whose name begins so
+//	scripts/requirements rfc9293_MUST  only the rows whose names begin with these words
 //	scripts/requirements --json        the same for programs
 //	scripts/requirements --mutate 20   and break the line that serves a row, for 20 rows
 //
@@ -61,7 +61,7 @@ func main() {
 	mutate := flag.Int("mutate", 0, "break the line that serves a row, for `N` rows drawn at random; each break must fail its test")
 	seed := flag.Uint64("seed", rand.Uint64()%1e6, "of the draw")
 	flag.Usage = func() {
-		fmt.Fprintln(os.Stderr, "usage: scripts/requirements [--json] [--mutate N [--seed S]] [PREFIX…]\nPREFIX is the beginning of a row's name, as rfc9293_MUST.")
+		fmt.Fprintln(os.Stderr, "usage: scripts/requirements [--json] [--mutate N [--seed S]] [NAME…]\nNAME is that of a row, or its first words: rfc9293_MUST_13, rfc9293_MUST, rfc9293.")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
@@ -71,7 +71,7 @@ func main() {
 	}
 }
 
-func run(asJSON bool, mutate int, seed uint64, prefixes []string) error {
+func run(asJSON bool, mutate int, seed uint64, names []string) error {
 	root, err := moduleRoot()
 	if err != nil {
 		return err
@@ -80,8 +80,8 @@ func run(asJSON bool, mutate int, seed uint64, prefixes []string) error {
 	if err != nil {
 		return err
 	}
-	if rows = chosen(rows, prefixes); len(rows) == 0 {
-		return fmt.Errorf("no row begins with %s", strings.Join(prefixes, " or "))
+	if rows = chosen(rows, names); len(rows) == 0 {
+		return fmt.Errorf("no row is named %s", strings.Join(names, " or "))
 	}
 	report, err := prove(root, rows)
 	if err != nil {
@@ -101,15 +101,15 @@ func run(asJSON bool, mutate int, seed uint64, prefixes []string) error {
 	return report.verdict()
 }
 
-// chosen are the rows whose names begin with one of the prefixes.
-func chosen(rows []*row, prefixes []string) []*row {
-	if len(prefixes) == 0 {
+// chosen are the rows with one of the names, or with one of them as first words.
+func chosen(rows []*row, names []string) []*row {
+	if len(names) == 0 {
 		return rows
 	}
 	var some []*row
 	for _, r := range rows {
-		for _, p := range prefixes {
-			if strings.HasPrefix(r.ID, p) {
+		for _, name := range names {
+			if r.ID == name || strings.HasPrefix(r.ID, name+"_") {
 				some = append(some, r)
 				break
 			}
