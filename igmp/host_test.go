@@ -84,7 +84,7 @@ func TestChanges(t *testing.T) {
 }
 
 // RFC 3376 §5.2: a query is answered for each group it is about, in its time.
-func TestQuery(t *testing.T) {
+func TestRFC3376_QUERY(t *testing.T) {
 	k := newTalk(t)
 	k.Join(0, g1)
 	k.Join(0, g2)
@@ -130,7 +130,7 @@ func TestReportsAreFull(t *testing.T) {
 }
 
 // RFC 3376 §7.2.1: while a router speaks version 2, so do we.
-func TestVersion2(t *testing.T) {
+func TestRFC3376_OLDER(t *testing.T) {
 	k := newTalk(t)
 	k.Join(0, g1)
 	query := wire.IGMPMessage{Type: wire.IGMPQuery, Version: 2, MaxResp: time.Second, Group: all}

@@ -69,7 +69,7 @@ func TestRFC1122_IP_35(t *testing.T) {
 }
 
 // Routers are told by IGMPv3: to 224.0.0.22, with a TTL of 1 and the router alert.
-func TestGroupReports(t *testing.T) {
+func TestRFC3376_CHANGE(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, st := newSite(t)
 		c, other := clone(t, s, wire.UDP), clone(t, s, wire.UDP)
@@ -115,7 +115,7 @@ func TestGroupReports(t *testing.T) {
 
 // What is sent to a group leaves by the interface whose address it has, with a TTL
 // of 1 unless the user has said otherwise, and is heard here too.
-func TestGroupSend(t *testing.T) {
+func TestRFC1112_SEND(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newHost(t, Config{})
 		left := newStation(t, s, "10.0.1.2/24", "10.0.1.1", 0)

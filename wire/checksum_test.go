@@ -58,7 +58,7 @@ func TestChecksumExample(t *testing.T) {
 	}
 }
 
-func TestSumIsTheSameHoweverSplit(t *testing.T) {
+func TestRFC1071_SUM(t *testing.T) {
 	for name, all := range patterns(300) {
 		for n := range len(all) + 1 {
 			b := all[:n]
@@ -154,7 +154,7 @@ func TestUpdateCorner(t *testing.T) {
 
 // Every old and many new values of a word beside another that makes the sum
 // come out at every corner.
-func TestUpdateIsFull(t *testing.T) {
+func TestRFC1624_UPDATE(t *testing.T) {
 	b := make([]byte, 6)
 	corners := []uint16{0, 1, 2, 0x00ff, 0x7fff, 0x8000, 0xff00, 0xfffd, 0xfffe, 0xffff}
 	for other := 1; other <= 0xffff; other += 1 + other%37 {
