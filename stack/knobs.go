@@ -87,6 +87,7 @@ var knobTable = []knob{
 	boolean("tcp.wscale", func(k *Knobs) *bool { return &k.tcp.WScale }),
 	{"tcp.cc", func(k *Knobs) string { return k.tcp.CC }, setCC},
 	boolean("tcp.mtuprobe", func(k *Knobs) *bool { return &k.tcp.MTUProbe }),
+	boolean("tcp.usertimeout", func(k *Knobs) *bool { return &k.tcp.UserTimeout }),
 	{"tcp.ecn", func(k *Knobs) string { return k.tcp.ECN }, setECN},
 	number("tcp.syn.retries", 1, 20, func(k *Knobs) *int { return &k.tcp.SynRetries }),
 	number("tcp.synack.retries", 1, 20, func(k *Knobs) *int { return &k.tcp.SynAckRetries }),

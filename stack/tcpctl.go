@@ -188,7 +188,7 @@ func optionList(st tcp.Stats) []string {
 	for _, o := range []struct {
 		name string
 		on   bool
-	}{{"sack", st.SACK}, {"timestamps", st.Timestamps}, {"wscale", st.WScale}, {"ecn", st.ECN}} {
+	}{{"sack", st.SACK}, {"timestamps", st.Timestamps}, {"wscale", st.WScale}, {"ecn", st.ECN}, {"usertimeout", st.Patience > 0}} {
 		if o.on {
 			on = append(on, o.name)
 		}

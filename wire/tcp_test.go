@@ -16,6 +16,8 @@ var tcpHeaders = map[string]TCPHeader{
 		MSS: 1460, SACKPermitted: true, HasTimestamps: true, TSVal: 0xdeadbeef, HasWScale: true, WScale: 10}},
 	"syn without timestamps": {Flags: SYN, Options: TCPOptions{
 		MSS: 536, SACKPermitted: true, HasWScale: true}},
+	"user timeout":            {Flags: SYN, Options: TCPOptions{MSS: 1460, UserTimeout: 300}},
+	"user timeout in minutes": {Flags: ACK, Options: TCPOptions{UserTimeout: 600 * 60, HasTimestamps: true}},
 	"sacks": {SrcPort: 1, DstPort: 2, Flags: ACK | URG, Urgent: 77, Options: TCPOptions{
 		SACKs: 4, SACK: [4]SACKBlock{{1, 2}, {0xfffffff0, 5}, {30, 40}, {50, 60}}}},
 	"sacks and timestamps": {Flags: ACK, Options: TCPOptions{
@@ -140,6 +142,10 @@ func fromOracle(t *testing.T, s *layers.TCP) TCPHeader {
 				o.SACK[o.SACKs] = SACKBlock{Seq(binary.BigEndian.Uint32(d)), Seq(binary.BigEndian.Uint32(d[4:]))}
 				o.SACKs++
 			}
+		case 28: // RFC 5482, which gopacket has no name for
+			if o.UserTimeout = int(d[0]&0x7f)<<8 | int(d[1]); d[0]&0x80 != 0 {
+				o.UserTimeout *= 60
+			}
 		default:
 			t.Errorf("gopacket reads an option %v", opt)
 		}
@@ -164,7 +170,7 @@ func FuzzParseTCP(f *testing.F) {
 		// Blocks that somebody squeezed in without NOPs, beside what belongs on a
 		// SYN, have no room in our layout; the first ones stay.
 		o := &h.Options
-		if o.MSS != 0 || o.HasWScale || o.SACKPermitted {
+		if o.MSS != 0 || o.HasWScale || o.SACKPermitted || o.UserTimeout != 0 {
 			_, o.SACKs = o.room()
 			clear(o.SACK[o.SACKs:])
 		}

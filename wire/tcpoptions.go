@@ -14,6 +14,7 @@ type TCPOptions struct {
 	TSVal, TSEcr  uint32
 	SACK          [4]SACKBlock
 	SACKs         int // how many of SACK are there
+	UserTimeout   int // seconds (RFC 5482); 0: absent. Beyond 9 hours it is whole minutes
 }
 
 // A SACKBlock is a run of sequence space that has arrived (RFC 2018 §3).
@@ -32,6 +33,7 @@ const (
 	optSACKPermitted = 4
 	optSACK          = 5
 	optTimestamps    = 8
+	optUserTimeout   = 28 // RFC 5482 §3
 
 	lenMSS           = 4
 	lenWScale        = 3
@@ -39,6 +41,10 @@ const (
 	lenSACK          = 2 // and 8 for each block
 	lenSACKBlock     = 8
 	lenTimestamps    = 10
+	lenUserTimeout   = 4
+
+	// userTimeoutMinutes is the bit that makes minutes of the seconds.
+	userTimeoutMinutes = 1 << 15
 )
 
 // get decodes what stands between header and payload. It goes forward by at
@@ -73,6 +79,11 @@ func (o *TCPOptions) getOne(kind byte, b []byte) {
 		o.HasTimestamps = true
 		o.TSVal = binary.BigEndian.Uint32(b[0:])
 		o.TSEcr = binary.BigEndian.Uint32(b[4:])
+	case kind == optUserTimeout && n == lenUserTimeout:
+		v := int(binary.BigEndian.Uint16(b))
+		if o.UserTimeout = v &^ userTimeoutMinutes; v&userTimeoutMinutes != 0 {
+			o.UserTimeout *= 60
+		}
 	case kind == optSACK && len(b)%lenSACKBlock == 0:
 		// 40 bytes of options have no room for a fifth block.
 		o.SACKs, o.SACK = len(b)/lenSACKBlock, [4]SACKBlock{}
@@ -87,7 +98,7 @@ func (o *TCPOptions) getOne(kind byte, b []byte) {
 // the layout of RFC 7323 appendix A, which receivers have a fast path for.
 // A SYN's SACK-permitted takes the place of the NOPs before the timestamps.
 const (
-	padded4Bytes = 4 // MSS; NOP and WScale; NOP, NOP and SACKPermitted
+	padded4Bytes = 4 // MSS; UserTimeout; NOP and WScale; NOP, NOP and SACKPermitted
 	paddedStamps = 2 + lenTimestamps
 	paddedSACK   = 2 + lenSACK
 )
@@ -99,6 +110,9 @@ func (o *TCPOptions) room() (fixed, blocks int) {
 		fixed += padded4Bytes
 	}
 	if o.HasWScale {
+		fixed += padded4Bytes
+	}
+	if o.UserTimeout != 0 {
 		fixed += padded4Bytes
 	}
 	switch {
@@ -142,6 +156,14 @@ func (o *TCPOptions) put(b []byte) {
 	}
 	if o.HasWScale {
 		b[0], b[1], b[2], b[3] = optNop, optWScale, lenWScale, o.WScale
+		b = b[padded4Bytes:]
+	}
+	if v := o.UserTimeout; v != 0 {
+		if v >= userTimeoutMinutes {
+			v = min(v/60, userTimeoutMinutes-1) | userTimeoutMinutes
+		}
+		b[0], b[1] = optUserTimeout, lenUserTimeout
+		binary.BigEndian.PutUint16(b[2:], uint16(v))
 		b = b[padded4Bytes:]
 	}
 	if _, blocks := o.room(); blocks > 0 {

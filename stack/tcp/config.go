@@ -26,7 +26,10 @@ type Config struct {
 	WScale     bool   // RFC 7323 §2
 	MTUProbe   bool   // find paths that swallow what is too large, and larger ones: RFC 4821, 8899
 	CC         string // "cubic" (RFC 9438) or "newreno" (RFC 5681)
-	ECN        string // ECNOff, ECNPassive or ECNOn; RFC 3168
+	// UserTimeout says ours to the peer, and heeds his: RFC 5482, off by default as §3.1
+	// wants it.
+	UserTimeout bool
+	ECN         string // ECNOff, ECNPassive or ECNOn; RFC 3168
 
 	SynRetries    int // SYNs after the first: R2 of at least 3 minutes; RFC 9293 §3.8.3
 	SynAckRetries int // the same for a call that nobody confirms

@@ -58,6 +58,8 @@ type Conn struct {
 	rst  rst
 	user options
 
+	patience time.Duration // that the peer has asked for; 0: none
+
 	lastRecv, lastSend      time.Duration
 	progress                time.Duration // of una, or when the flight began
 	zeroSince, troubleSince time.Duration

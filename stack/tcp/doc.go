@@ -18,13 +18,14 @@
 //	timers.go   what happens when nothing happens
 //	user.go     the calls of the user
 //	timewait.go, refuse.go   segments for connections that are over, or never were
+//	uto.go      how long the peer wants us to be patient
 //	cookie.go   calls to a listener that is flooded
 //
 // RFC 9293, with 1122 and 5961; 6298 (timer); 7323 (window scale, timestamps,
 // PAWS); 2018 and 2883 (SACK), 6675 (pipe), 8985 (RACK-TLP), 9937 (PRR), 6582
 // (NewReno, without SACK), 3042; 5681, 6928, 9438 (CUBIC), 9406 (HyStart++); 3522, 4015
 // and 5682 (needless timeouts); 1337 and 6191 (TIME-WAIT); 4987 (SYN cookies); 3168
-// (ECN); 1191, 8201, 4821 and 8899 (path MTU).
+// (ECN); 5482 (user timeout); 1191, 8201, 4821 and 8899 (path MTU).
 //
 // Left out on purpose: sending urgent data (RFC 6093), fast open,
 // TCP-MD5 and TCP-AO. Data on a SYN is not taken; the

@@ -68,6 +68,7 @@ func (c *Conn) peerSYN(now time.Duration, h *wire.TCPHeader) {
 	c.cwnd = initialWindow(c.cfg.InitCwnd, c.mss)
 
 	c.agreeECN(h)
+	c.hearTimeout(o)
 	c.sackOK = c.sackOK && o.SACKPermitted
 	if c.wsOK = c.wsOK && o.HasWScale; c.wsOK {
 		c.shift = min(o.WScale, 14) // RFC 7323 §2.3

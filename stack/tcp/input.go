@@ -71,6 +71,7 @@ func (c *Conn) input(now time.Duration, s *segment) {
 	if c.ecn.ok {
 		c.inputECN(s)
 	}
+	c.hearTimeout(&s.h.Options)
 	c.acceptAck(now, &s.h, len(s.payload))
 	if c.state == Closed {
 		return

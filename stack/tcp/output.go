@@ -164,6 +164,7 @@ func (c *Conn) fill(now time.Duration, seg *Segment, seq wire.Seq, flags wire.TC
 		o.MSS = uint16(c.ownMSS)
 		o.SACKPermitted = c.sackOK
 		o.HasWScale, o.WScale = c.wsOK, c.rcvShift
+		c.sayTimeout(o)
 	}
 	if flags&wire.ACK == 0 {
 		h.Window = uint16(min(c.rcvBuf(), 65535))

@@ -142,6 +142,8 @@ func (s *script) parse(text string) (h wire.TCPHeader, n int) {
 			h.Options.MSS = uint16(num(arg()))
 		case "ws":
 			h.Options.HasWScale, h.Options.WScale = true, uint8(num(arg()))
+		case "uto":
+			h.Options.UserTimeout = num(arg())
 		case "sackok":
 			h.Options.SACKPermitted = true
 		case "ts":
@@ -257,6 +259,9 @@ func (s *script) expect(text, why string) {
 	}
 	if want.Options.MSS != 0 {
 		ok = ok && h.Options.MSS == want.Options.MSS
+	}
+	if want.Options.UserTimeout != 0 {
+		ok = ok && h.Options.UserTimeout == want.Options.UserTimeout
 	}
 	if want.Options.HasWScale {
 		ok = ok && h.Options.HasWScale && h.Options.WScale == want.Options.WScale

@@ -25,6 +25,7 @@ type Stats struct {
 	SndScale, RcvScale  int
 	SACK, Timestamps    bool
 	WScale, ECN         bool
+	Patience            time.Duration // that the peer has asked for, RFC 5482
 	CC                  string
 	BytesIn, BytesOut   uint64 // in order and acknowledged
 	SegsIn, SegsOut     uint64
@@ -50,7 +51,7 @@ func (c *Conn) Stats() Stats {
 		Cwnd: c.cwnd, SRTT: c.rtt.srtt, RTTVar: c.rtt.rttvar, RTO: c.rtt.rto, MinRTT: c.rack.minRTT,
 		MSS: c.mss - c.optionBytes(), PeerMSS: c.peerMSS, OwnMSS: c.ownMSS, MTU: c.mtu,
 		SndWnd: c.wnd, RcvWnd: int(c.adv - c.rcvNxt), SndBuf: c.sndBuf(), RcvBuf: c.rcvBuf(), SndScale: int(c.shift), RcvScale: int(c.rcvShift),
-		SACK: c.sackOK, Timestamps: c.tsOK, WScale: c.wsOK, ECN: c.ecn.ok, CC: c.cc.name(),
+		SACK: c.sackOK, Timestamps: c.tsOK, WScale: c.wsOK, ECN: c.ecn.ok, Patience: c.patience, CC: c.cc.name(),
 		BytesIn: c.count.bytesIn, BytesOut: c.count.bytesOut,
 		SegsIn: c.count.segsIn, SegsOut: c.count.segsOut, Retrans: c.count.retrans,
 		Backoff: c.retries, KeepProbes: c.keepProbes,

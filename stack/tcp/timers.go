@@ -182,6 +182,9 @@ func (c *Conn) giveUp(now time.Duration) bool {
 		limit = c.cfg.SynAckRetries
 	}
 	patience := c.user.userTimeout
+	if patience == 0 && c.user.retries == 0 && c.patience > 0 && c.state.synchronised() {
+		patience, limit = c.patience, -1 // the user's own has precedence: RFC 5482 §3.1
+	}
 	late := patience > 0 && now-c.progress >= patience
 	if !late && (limit < 0 || c.retries < limit) {
 		return false
