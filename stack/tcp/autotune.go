@@ -33,6 +33,10 @@ type sizing struct {
 // guessRTT is for a receiver that has neither sent anything nor has timestamps.
 const guessRTT = 100 * time.Millisecond
 
+// leastMeasure is a time in which what comes in bunches, as the scheduler has it,
+// evens out.
+const leastMeasure = time.Millisecond
+
 // fitWindow lets the receive queue grow to twice what the user takes in a round
 // trip, and ahead of that while it takes more each time, as in slow start. So a
 // sender is never held back by the window alone, and a reader that does not keep up
@@ -47,11 +51,12 @@ func (c *Conn) fitWindow(now time.Duration) {
 	if c.tsOK && c.rack.echo != never {
 		z.least = min(z.least, now-c.rack.echo)
 	}
-	if now < z.began+z.rtt {
+	took := now - z.began
+	if took < max(z.rtt, leastMeasure) {
 		return
 	}
 	taken := int(c.userTook() - z.taken)
-	if took := now - z.began; took > 2*z.rtt {
+	if took > 2*z.rtt {
 		taken = int(float64(taken) * float64(z.rtt) / float64(took)) // of one round trip
 	}
 	if want := 2*taken + 2*max(taken-z.last, 0); want > z.queue {
@@ -72,7 +77,7 @@ func (c *Conn) fitWindow(now time.Duration) {
 func (c *Conn) nextRound(now time.Duration) {
 	z := &c.sizing
 	if (z.least == never || z.rtt <= 4*timestampTick || z.taken == 0) && c.rtt.sampled {
-		z.rtt = c.rtt.srtt
+		z.rtt = c.rack.minRTT
 	}
 	z.began, z.least, z.taken = now, never, c.userTook()
 }
@@ -87,10 +92,6 @@ type ahead struct {
 	from  wire.Seq // una then
 	last  int      // bytes that arrived in the round trip before
 }
-
-// leastMeasure is a time in which acknowledgements that come in bunches, as the
-// scheduler has it, even out.
-const leastMeasure = time.Millisecond
 
 // fitWrites lets the send queue grow to twice what the path takes in a round
 // trip, in flight and to follow, and ahead of that while it takes more each time.
