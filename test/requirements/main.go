@@ -109,7 +109,7 @@ func chosen(rows []*row, names []string) []*row {
 	var some []*row
 	for _, r := range rows {
 		for _, name := range names {
-			if r.ID == name || strings.HasPrefix(r.ID, name+"_") {
+			if r.ID == name || strings.HasPrefix(r.ID, strings.TrimSuffix(name, "_")+"_") {
 				some = append(some, r)
 				break
 			}

@@ -27,13 +27,13 @@ func (rep *report) json(w io.Writer) error {
 
 func (rep *report) table(w io.Writer) error {
 	for _, r := range rep.Rows {
-		proof := r.Says
+		test := "-"
 		if len(r.Packages) > 0 {
-			proof = strings.Join(r.Packages, " ") + ": " + proof
+			test = strings.Join(r.Packages, " ") + " " + r.testName()
 		}
-		fmt.Fprintf(w, "%-18s %-10s %-13s %-8s %s\n", r.ID, r.Level, r.Section, r.Verdict, proof)
+		fmt.Fprintf(w, "%-18s %-10s %-13s %-8s %-34s %s\n", r.ID, r.Level, r.Section, r.Verdict, test, r.Says)
 		if r.Reason != "" {
-			fmt.Fprintf(w, "%-53s%s\n", "", r.Reason)
+			fmt.Fprintf(w, "\t%s: %s\n", map[bool]string{false: "decided", true: "overruled by"}[r.overruled], r.Reason)
 		}
 		if r.Output != "" {
 			fmt.Fprintf(w, "\t%s\n", strings.ReplaceAll(strings.TrimSpace(r.Output), "\n", "\n\t"))

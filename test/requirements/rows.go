@@ -21,6 +21,7 @@ type row struct {
 	Section  string   `json:"section"`
 	Says     string   `json:"says"`
 	Packages []string `json:"packages,omitempty"` // whose tests prove it
+	Test     string   `json:"test,omitempty"`     // their name
 	Reason   string   `json:"reason,omitempty"`   // why it is decided otherwise
 	Verdict  string   `json:"verdict"`
 	Output   string   `json:"output,omitempty"` // of a test that failed
@@ -148,7 +149,7 @@ func (r *row) add(line, place string) error {
 	last := len(r.breaks) - 1
 	switch word {
 	case "test":
-		r.Packages = append(r.Packages, strings.Fields(rest)...)
+		r.Packages, r.Test = append(r.Packages, strings.Fields(rest)...), r.testName()
 	case "break":
 		r.breaks = append(r.breaks, change{file: rest, place: place})
 	case "-", "+":
