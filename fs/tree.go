@@ -246,7 +246,7 @@ var files = []file{
 	{path: "/ipifc/stats", kind: text, mode: 0o444, about: "counters of IP",
 		read: func(at place) string { return at.stack.StackStatsText() }},
 	{path: "/ipifc/N", kind: directory, mode: 0o555, about: "an interface"},
-	{path: "/ipifc/N/ctl", kind: control, mode: 0o644, slow: true, about: "its number; commands: bind ether NIC, unbind, add CIDR, remove CIDR, mtu N, impair …; a NIC is tap:NAME, switch:NAME or link:NAME"},
+	{path: "/ipifc/N/ctl", kind: control, mode: 0o644, slow: true, about: "its number; commands: bind ether NIC, unbind, add CIDR, try CIDR, remove CIDR, ra6 recvra 1, mtu N, impair …; a NIC is tap:NAME, switch:NAME or link:NAME"},
 	{path: "/ipifc/N/status", kind: text, mode: 0o444, about: "device, counters, addresses",
 		read: func(at place) string { return at.iface.StatusText() }},
 	{path: "/ipifc/N/local", kind: text, mode: 0o444, about: "its addresses and who listens to them",

@@ -102,6 +102,9 @@ func (c *Conv) connectVerb(u User, args []string) (done bool, err error) {
 // begin starts an attempt: at once with an address, else with a look-up.
 func (c *Conv) begin(a *attempt) (done bool, err error) {
 	if a.target.addr.IsValid() {
+		if c.only4 && a.target.addr.Is6() {
+			return true, neterr.BadAddress.With("%v: an IPv4 address is wanted", a.target.addr)
+		}
 		a.hosts = []netip.Addr{a.target.addr}
 		c.attempt = a
 		if err := c.tryNext(); err != nil {
@@ -267,7 +270,7 @@ func (s *Stack) found(c *Conv, a *attempt, addrs []netip.Addr, err error) {
 		return // hung up meanwhile
 	}
 	a.cancel = nil
-	a.hosts = s.inOrder(c.proto, addrs)
+	a.hosts = s.inOrder(c.proto, c.only4, addrs)
 	if err == nil && len(a.hosts) == 0 {
 		err = neterr.UnknownName.With("%q has no address that %s can use", a.target.host, c.proto.name)
 	}
@@ -282,9 +285,9 @@ func (s *Stack) found(c *Conv, a *attempt, addrs []netip.Addr, err error) {
 
 // inOrder are the addresses of a name that a protocol can use, in the order in
 // which they are to be tried (RFC 6724 §6).
-func (s *Stack) inOrder(pr *protocol, addrs []netip.Addr) []netip.Addr {
+func (s *Stack) inOrder(pr *protocol, only4 bool, addrs []netip.Addr) []netip.Addr {
 	addrs = slices.DeleteFunc(addrs, func(a netip.Addr) bool {
-		return pr.num == wire.ICMP && a.Is6() || pr.num == wire.ICMPv6 && a.Is4()
+		return a.Is6() && (pr.num == wire.ICMP || only4) || pr.num == wire.ICMPv6 && a.Is4()
 	})
 	route.Sort(addrs, func(a netip.Addr) (netip.Addr, bool) {
 		src, _, err := s.source(s.named(a))
@@ -304,6 +307,7 @@ func (s *Stack) beginDial(op *Op) bool {
 	if err != nil {
 		return s.refuse(op, err)
 	}
+	c.only4 = op.only4
 	if _, err := c.connectVerb(op.User, []string{op.Addr}); err != nil {
 		c.drop()
 		s.logFor(op.User, "%s/dial/%s: %v", c.proto.name, clip(op.Addr), err)

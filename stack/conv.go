@@ -83,6 +83,7 @@ type Conv struct {
 	parent    *Conv
 	tcb       *tcp.Conn
 	flow      uint32 // label of its IPv6 datagrams
+	only4     bool   // its peer is to be one of IPv4: net.go's tcp4 and udp4
 	opts      tcpOptions
 	starved   bool // waits for room in its interface's queue
 	squeezed  bool // waits for memory to open its window

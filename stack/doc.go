@@ -47,11 +47,22 @@
 // heeded only where a knob wants them (ippolicy.go). An address that is added is
 // used at once and defended (claim.go).
 //
-// What is left out on purpose: IPv4 options on segments of TCP; 802.3, which is
+// # IPv6
+//
+// The protocols have one road for both families; what differs has files of its own:
+// ip6.go and down6.go beside up.go and down.go, icmp6.go, forward6.go, pathmtu.go,
+// iface6.go (neighbours, addresses, groups), ifctl6.go. An interface speaks IPv6 from
+// its first address on. A link-local address carries the number of its interface as
+// its zone wherever it is a key; on the cable and in subnets it has none. Plan 9's add
+// takes an address at its user's word, try finds out first (RFC 4862 §5.4).
+// ICMPv6's errors have the rate limit of ICMP's.
+//
+// What is left out on purpose: temporary addresses (RFC 8981), DHCPv6, version 1 of
+// MLD, and advertising as a router; IPv4 options on segments of TCP; 802.3, which is
 // received and not sent; a fragment is never reassembled in transit (RFC 1812
 // §4.2.2.8).
 //
-// RFC 1122 (hosts), 1812 (forwarding), 791, 792, 768, 5227, 3376, 6864, 9293, 1191, 6056, 6528, 8305 §5 (addresses raced).
+// RFC 1122 (hosts), 1812 (forwarding), 8200, 8201, 4443, 4861, 4862, 6437, 6724, 791, 792, 768, 5227, 3376, 6864, 9293, 1191, 6056, 6528, 8305 §5 (addresses raced).
 //
 // Reading order: op.go, conv.go, life.go, up.go, down.go, udp.go (the smallest
 // whole protocol), tcp.go, connect.go, rivals.go; names.go for how a resolver comes in; host.go and view.go.

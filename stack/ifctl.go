@@ -9,6 +9,7 @@ import (
 	"slashnet/ndp"
 	"slashnet/nic"
 	"slashnet/stack/neterr"
+	"slashnet/wire"
 )
 
 const ifVerbs = "bind ether NIC, unbind, add ADDR/LEN, try ADDR/LEN, remove ADDR/LEN, mtu N, rpfilter off|loose|strict, impair [in|out] …|off, up, down"
@@ -68,6 +69,9 @@ func (i *Iface) verb(verb string, args []string) (end *stopped, err error) {
 		return nil, i.remove(p)
 	case "mtu":
 		n, err := oneNumber(verb, args, MinMTU, uint64(i.nic.MTU()))
+		if err == nil && i.ip6 != nil && n < wire.MinIPv6MTU {
+			err = neterr.BadArg.With("mtu %d: %v speaks IPv6, which wants %d at least (RFC 8200 §5)", n, i, wire.MinIPv6MTU)
+		}
 		if err == nil {
 			i.mtu = int(n)
 		}

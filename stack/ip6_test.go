@@ -2,6 +2,7 @@ package stack
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -229,4 +230,41 @@ func TestLinkLocal(t *testing.T) {
 			t.Errorf("arp:\n%s", text)
 		}
 	})
+}
+
+// Whoever asks for tcp4 gets IPv4, and nobody takes another user's calls by way of
+// the other family.
+func TestOneFamily(t *testing.T) {
+	s := newHost(t, Config{Names: resolver(func(context.Context, string) ([]netip.Addr, error) {
+		return []netip.Addr{netip.IPv6Loopback(), netip.MustParseAddr("127.0.0.1")}, nil
+	})})
+	l, err := s.Listen("tcp", ":80")
+	must(t, err)
+	defer l.Close()
+	for network, want := range map[string]string{"tcp": "[::1]:80", "tcp4": "127.0.0.1:80"} {
+		c, err := s.Dial(network, "both.example:80")
+		must(t, err)
+		if got := c.RemoteAddr().String(); got != want {
+			t.Errorf("%s: %s, want %s", network, got, want)
+		}
+		c.Close()
+	}
+	if _, err := s.Dial("tcp4", "[::1]:80"); !errors.Is(err, neterr.BadAddress) {
+		t.Errorf("tcp4 to ::1: %v", err)
+	}
+	for _, test := range []struct {
+		alices, bobs string
+		refused      bool
+	}{
+		{"*!2080", "0.0.0.0!2080", true}, {"*!2080", "::1!2080", true}, {"0.0.0.0!2080", "*!2080", true},
+		{"0.0.0.0!2080", "127.0.0.1!2080", true}, {"0.0.0.0!2080", "::1!2080", false}, {"::1!2080", "127.0.0.1!2080", false},
+	} {
+		a, b := cloneAs(t, s, wire.TCP, alice, false), cloneAs(t, s, wire.TCP, bob, false)
+		must(t, ctlAs(t, a, alice, "announce "+test.alices))
+		if err := ctlAs(t, b, bob, "announce "+test.bobs); errors.Is(err, neterr.AddrInUse) != test.refused {
+			t.Errorf("alice has %s, bob wants %s: %v", test.alices, test.bobs, err)
+		}
+		a.Drop()
+		b.Drop()
+	}
 }

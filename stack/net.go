@@ -40,7 +40,7 @@ func (s *Stack) DialContext(ctx context.Context, network, address string) (net.C
 		return failed(err)
 	}
 	done := make(chan struct{})
-	op := &Op{Kind: OpDial, Proto: p, Addr: address, User: s.cfg.Owner, Done: func(*Op) { close(done) }}
+	op := &Op{Kind: OpDial, Proto: p, Addr: address, User: s.cfg.Owner, only4: strings.HasSuffix(network, "4"), Done: func(*Op) { close(done) }}
 	s.Submit(op)
 	select {
 	case <-done:

@@ -64,6 +64,7 @@ type Op struct {
 	started    bool     // OpCtl: lines[0] is a connect under way
 	late       bool     // its Deadline has passed
 	query      *query   // OpCS, OpDNS
+	only4      bool     // OpDial: to an address of IPv4
 }
 
 // opList is a queue of parked operations.

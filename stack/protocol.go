@@ -207,13 +207,16 @@ func (s *Stack) listenAt(c *Conv) error {
 // specific address beside the wildcard is only for its owner.
 func (pr *protocol) overlaps(c *Conv) *Conv {
 	for at, l := range pr.listeners {
-		if at.Port() == c.local.Port() && l.owner.UID != c.owner.UID &&
-			(at.Addr().IsUnspecified() || c.local.Addr().IsUnspecified()) {
+		if at.Port() == c.local.Port() && l.owner.UID != c.owner.UID && (covers(at.Addr(), c.local.Addr()) || covers(c.local.Addr(), at.Addr())) {
 			return l
 		}
 	}
 	return nil
 }
+
+// covers reports whether a wildcard takes calls to another address: 0.0.0.0 those of
+// IPv4, :: those of both families.
+func covers(any, a netip.Addr) bool { return any.IsUnspecified() && (any.Is6() || a.Is4()) }
 
 // unflow takes c out of the connections; one that has come after it under the
 // same name stays.
