@@ -96,6 +96,9 @@ func (n *hostNames) refresh() error {
 func (n *hostNames) current() (dns.Config, error) {
 	cfg, err := n.config()
 	cfg.IPv6 = func() bool { return n.stack.HasIPv6() }
+	if n.stack == nil {
+		return cfg, err // it is about to be made
+	}
 	// Behind those that somebody has named: RFC 8106 §5.3.1.
 	for _, a := range n.stack.RouterServers() {
 		if server := netip.AddrPortFrom(a, 0); !slices.Contains(cfg.Servers, server) && len(cfg.Servers) < dns.MaxServers {
