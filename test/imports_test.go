@@ -98,6 +98,7 @@ var rooms = map[string]room{
 	"test":              {may: []string{"test/netns"}, because: "the tests of the whole go through the binary and the files, as users do"},
 	"test/netns":        {because: "it starts the binary, as a user would"},
 	"test/bridge":       {may: []string{"nic"}, because: "it carries frames between two kernels, and no stack of ours looks at them"},
+	"test/dialogue":     {because: "a script knows what the wire and the user see, and no part of the stack; its codec is its own, so as not to share wire's mistakes"},
 	"test/requirements": {because: "it runs the tests of the others and imports none of them"},
 	"test/peer":         {because: "the peer is the other side of the cable: it must not share our mistakes"},
 }
