@@ -168,7 +168,7 @@ func TestRFC7323_PAWS(t *testing.T) {
 
 // An acknowledgement that was overtaken by newer ones does no harm, and is not
 // answered.
-func TestOvertakenAck(t *testing.T) {
+func TestRFC7323_OVERTAKEN(t *testing.T) {
 	s := active(t, func(c *Config) { c.Timestamps = true })
 	s.c.SetQuickAck(true)
 	s.write(5000)

@@ -10,7 +10,7 @@ import (
 func ecnUse(use string) func(*Config) { return func(c *Config) { c.ECN = use } }
 
 // RFC 3168 §6.1.1: who asks, who agrees, and who is not believed.
-func TestECNNegotiation(t *testing.T) {
+func TestRFC3168_SETUP(t *testing.T) {
 	for _, tc := range []struct{ use, syn, answer string }{
 		{ECNOff, "SEC", "S."}, {ECNPassive, "SEC", "S.E"}, {ECNOn, "SEC", "S.E"},
 		{ECNOn, "S", "S."}, {ECNOn, "SE", "S."}, {ECNOn, "SC", "S."},
@@ -41,7 +41,7 @@ func TestECNNegotiation(t *testing.T) {
 }
 
 // RFC 3168 §6.1.1.1: a SYN that brought no answer may have been dropped for its bits.
-func TestECNFallback(t *testing.T) {
+func TestRFC3168_FALLBACK(t *testing.T) {
 	s := newScript(t, ecnUse(ECNOn))
 	s.c.Open(s.now, s.setup())
 	s.expect("SEC 0", "an ECN-setup SYN")
@@ -66,7 +66,7 @@ func withECN(t *testing.T) *script {
 }
 
 // RFC 3168 §6.1.3: ECE from the first mark to the CWR.
-func TestECNReceiver(t *testing.T) {
+func TestRFC3168_ECHO(t *testing.T) {
 	s := withECN(t)
 	s.inject("P. 1:101 ack 1")
 	s.expectIdle("an ACK may wait")

@@ -17,7 +17,7 @@ func lateFlight(t *testing.T) *script {
 
 // RFC 5682 §2.1: without timestamps, what was only late is found out, and nothing but
 // the first segment has gone twice.
-func TestFRTOSpurious(t *testing.T) {
+func TestRFC5682_SPURIOUS(t *testing.T) {
 	s := lateFlight(t)
 	s.inject(". 1 ack 1461")
 	s.expect(". 14601:17521 ack 1", "step 2b: two new segments")
@@ -33,7 +33,7 @@ func TestFRTOSpurious(t *testing.T) {
 }
 
 // A loss is a loss: the new segments bring duplicates, and the rest goes again.
-func TestFRTOLoss(t *testing.T) {
+func TestRFC5682_LOSS(t *testing.T) {
 	s := lateFlight(t)
 	s.inject(". 1 ack 1461")
 	s.expect(". 14601:17521 ack 1", "two new segments")

@@ -12,7 +12,7 @@ import (
 
 // RFC 1191: what a router says lowers the size, sends again at once, and is no
 // congestion; it never raises it.
-func TestTooBig(t *testing.T) {
+func TestRFC1191_TOO_BIG(t *testing.T) {
 	s := active(t, nil)
 	s.write(4000)
 	s.expect("P. 1:4001 ack 1", "data")
@@ -32,7 +32,7 @@ func TestTooBig(t *testing.T) {
 }
 
 // RFC 1191 §7: a router that does not say its MTU.
-func TestPlateaus(t *testing.T) {
+func TestRFC1191_PLATEAUS(t *testing.T) {
 	s := active(t, nil)
 	for _, want := range []int{1492, 1400, 1280, 1006, leastPMTU, leastPMTU} {
 		if s.c.TooBig(s.now, 0); s.c.mtu != want {
@@ -102,7 +102,7 @@ func (s *script) arrived(seq, n int) {
 
 // RFC 4821 §7.7: full segments vanish without a word; RFC 8899: what passes is
 // found again by probing, and probes that are lost cost nothing.
-func TestBlackHole(t *testing.T) {
+func TestRFC4821_BLACK_HOLE(t *testing.T) {
 	s := active(t, nil)
 	s.over(1300, 5*time.Second)
 	if s.cfg.Counters.BlackHoles != 1 || s.c.mtu != basePMTU || s.upTo < 100_000 {
@@ -124,7 +124,7 @@ func TestBlackHole(t *testing.T) {
 }
 
 // RFC 1191 §6.3: after a router's word nothing larger is tried for ten minutes.
-func TestRaiseAfterTooBig(t *testing.T) {
+func TestRFC1191_RAISE(t *testing.T) {
 	s := active(t, nil)
 	s.c.TooBig(s.now, 1000)
 	s.over(1500, raiseInterval-time.Second)
@@ -139,7 +139,7 @@ func TestRaiseAfterTooBig(t *testing.T) {
 
 // A path that is down is not a small one: small segments lower nothing, and the
 // knob keeps all as it is.
-func TestNoBlackHole(t *testing.T) {
+func TestRFC4821_DOWN(t *testing.T) {
 	for name, tc := range map[string]struct {
 		write int
 		cfg   func(*Config)

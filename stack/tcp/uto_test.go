@@ -8,7 +8,7 @@ import (
 )
 
 // RFC 5482: what the peer says counts if the knob is on and the user has not chosen.
-func TestUserTimeoutOption(t *testing.T) {
+func TestRFC5482_PATIENCE(t *testing.T) {
 	for name, tc := range map[string]struct {
 		on   bool
 		said string // by the peer
@@ -41,7 +41,7 @@ func TestUserTimeoutOption(t *testing.T) {
 	}
 }
 
-func TestUserTimeoutIsSaid(t *testing.T) {
+func TestRFC5482_SAID(t *testing.T) {
 	s := newScript(t, func(c *Config) { c.UserTimeout = true })
 	s.c.SetUserTimeout(5 * time.Minute)
 	s.c.Open(s.now, s.setup())
