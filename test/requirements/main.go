@@ -87,16 +87,24 @@ func run(asJSON bool, mutate int, seed uint64, names []string) error {
 	if err != nil {
 		return err
 	}
+	if !asJSON {
+		report.table(os.Stdout)
+	}
 	if mutate > 0 {
-		report.Seed, report.Mutants = seed, breakSome(root, report.Rows, mutate, seed)
+		report.Seed = seed
+		breakSome(root, report.Rows, mutate, seed, func(m mutant) {
+			report.Mutants = append(report.Mutants, m)
+			if !asJSON {
+				m.print(os.Stdout)
+			}
+		})
 	}
 	if asJSON {
-		err = report.json(os.Stdout)
+		if err := report.json(os.Stdout); err != nil {
+			return err
+		}
 	} else {
-		err = report.table(os.Stdout)
-	}
-	if err != nil {
-		return err
+		fmt.Printf("\n%s", report.summary())
 	}
 	return report.verdict()
 }

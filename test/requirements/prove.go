@@ -165,8 +165,8 @@ const (
 )
 
 // breakSome draws n rows and breaks the lines that serve them, one break at a
-// time.
-func breakSome(root string, rows []*row, n int, seed uint64) []mutant {
+// time; tell hears of each.
+func breakSome(root string, rows []*row, n int, seed uint64, tell func(mutant)) {
 	var candidates []*row
 	for _, r := range rows {
 		if len(r.breaks) > 0 && r.Verdict != failed && r.Verdict != missing {
@@ -176,7 +176,6 @@ func breakSome(root string, rows []*row, n int, seed uint64) []mutant {
 	rand.New(rand.NewPCG(seed, 0)).Shuffle(len(candidates), func(i, j int) {
 		candidates[i], candidates[j] = candidates[j], candidates[i]
 	})
-	var all []mutant
 	for _, r := range candidates[:min(n, len(candidates))] {
 		for _, b := range r.breaks {
 			m := mutant{ID: r.ID, Place: b.place, File: b.file, Outcome: noticed}
@@ -186,10 +185,9 @@ func breakSome(root string, rows []*row, n int, seed uint64) []mutant {
 			case survives:
 				m.Outcome = survived
 			}
-			all = append(all, m)
+			tell(m)
 		}
 	}
-	return all
 }
 
 // survives makes the change in an overlay and reports whether the row's tests

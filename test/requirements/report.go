@@ -25,7 +25,8 @@ func (rep *report) json(w io.Writer) error {
 	return e.Encode(rep)
 }
 
-func (rep *report) table(w io.Writer) error {
+// table prints the rows.
+func (rep *report) table(w io.Writer) {
 	for _, r := range rep.Rows {
 		test := "-"
 		if len(r.Packages) > 0 {
@@ -42,14 +43,14 @@ func (rep *report) table(w io.Writer) error {
 	for _, s := range rep.Strays {
 		fmt.Fprintf(w, "%s: a test named after a row that is in no list\n", s)
 	}
-	for _, m := range rep.Mutants {
-		fmt.Fprintf(w, "break %-18s %-26s %s (%s)\n", m.ID, m.File, m.Outcome, m.Place)
-		if m.Error != "" {
-			fmt.Fprintf(w, "\t%s\n", strings.ReplaceAll(strings.TrimSpace(m.Error), "\n", "\n\t"))
-		}
+}
+
+// print is the line of a break that was tried.
+func (m *mutant) print(w io.Writer) {
+	fmt.Fprintf(w, "break %-18s %-26s %s (%s)\n", m.ID, m.File, m.Outcome, m.Place)
+	if m.Error != "" {
+		fmt.Fprintf(w, "\t%s\n", strings.ReplaceAll(strings.TrimSpace(m.Error), "\n", "\n\t"))
 	}
-	_, err := fmt.Fprint(w, "\n", rep.summary())
-	return err
 }
 
 // summary is a line for each document.
