@@ -76,14 +76,15 @@ func run(asJSON bool, mutate int, seed uint64, names []string) error {
 	if err != nil {
 		return err
 	}
-	rows, err := readRows(root)
+	all, err := readRows(root)
 	if err != nil {
 		return err
 	}
-	if rows = chosen(rows, names); len(rows) == 0 {
+	rows := chosen(all, names)
+	if len(rows) == 0 {
 		return fmt.Errorf("no row is named %s", strings.Join(names, " or "))
 	}
-	report, err := prove(root, rows)
+	report, err := prove(root, rows, all)
 	if err != nil {
 		return err
 	}

@@ -33,12 +33,16 @@ type event struct {
 	Action, Package, Test, Output, ImportPath string
 }
 
-// prove runs the tests of the rows and gives each its verdict.
-func prove(root string, rows []*row) (*report, error) {
-	var packages, names []string
+// prove runs the tests of the rows, which are some of all, and gives each its
+// verdict.
+func prove(root string, rows, all []*row) (*report, error) {
+	known := map[string]bool{}
+	for _, r := range all {
+		known[r.testName()] = true
+	}
+	var packages []string
 	for _, r := range rows {
 		packages = append(packages, r.Packages...)
-		names = append(names, r.testName())
 	}
 	slices.Sort(packages)
 	packages = slices.Compact(packages)
@@ -65,7 +69,7 @@ func prove(root string, rows []*row) (*report, error) {
 			}
 		}
 		for key := range results {
-			if _, test, _ := strings.Cut(key, " "); !slices.Contains(names, test) && !listed(root, test) {
+			if _, test, _ := strings.Cut(key, " "); !known[test] {
 				rep.Strays = append(rep.Strays, key)
 			}
 		}
@@ -75,12 +79,6 @@ func prove(root string, rows []*row) (*report, error) {
 		r.Verdict, r.Output = r.judge(results, outputs)
 	}
 	return rep, nil
-}
-
-// listed reports whether a test is that of a row that was not chosen.
-func listed(root, test string) bool {
-	rows, err := readRows(root)
-	return err == nil && slices.ContainsFunc(rows, func(r *row) bool { return r.testName() == test })
 }
 
 // judge is the verdict of one row.
