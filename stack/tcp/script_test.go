@@ -80,19 +80,6 @@ func active(t *testing.T, cfg func(*Config)) *script {
 	return s
 }
 
-// passive is a connection that the peer has opened.
-func passive(t *testing.T, cfg func(*Config)) *script {
-	s := newScript(t, cfg)
-	s.accept("S 0 win 65535 mss 1460 sackok")
-	s.expect("S. 0 ack 1 mss 1460", "a SYN is answered")
-	s.state(SynReceived)
-	s.advance(10 * time.Millisecond)
-	s.inject(". 1 ack 1 win 65535")
-	s.expectIdle("the handshake is over")
-	s.state(Established)
-	return s
-}
-
 func (s *script) accept(text string) {
 	h, n := s.parse(text)
 	if ok, _, _ := ListenSegment(&h, n); !ok {
