@@ -111,9 +111,10 @@ func (c *Conn) windowUpdateDue() bool {
 	if !c.state.receiving() {
 		return false
 	}
-	half := c.rcvBuf() / 2
+	widest := 65535 << c.rcvShift // that the header can say
+	half := min(c.rcvBuf(), widest) / 2
 	left := int(c.adv - c.rcvNxt)
-	grow := c.free() - left
+	grow := min(c.free(), widest) - left
 	return grow >= min(half, max(min(c.ownMSS, half), left))
 }
 

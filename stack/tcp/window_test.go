@@ -354,6 +354,16 @@ func TestRFC9293_MUST_39(t *testing.T) {
 	s.expect(". 1 ack 10001 win 10000", "and of the old one")
 }
 
+// A window that the header cannot say is not offered again and again.
+func TestWidestWindowIsOfferedOnce(t *testing.T) {
+	s := active(t, func(c *Config) { c.RcvBuf = 256 << 10 })
+	s.inject("P. 1:5 ack 1")
+	s.advance(s.cfg.DelAck)
+	s.expect(". 1 ack 5 win 65535", "all that can be said without window scale")
+	s.read(1, 4, "the data")
+	s.expectIdle("there is nothing new to say")
+}
+
 func (s *script) read1(n int) { s.c.Read(make([]byte, n)) }
 
 func TestOutsideWindow(t *testing.T) {
