@@ -121,7 +121,7 @@ func TestRFC6864_ID(t *testing.T) {
 // exact copy does not.
 func TestRFC5722_OVERLAP(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, st := newSite(t)
+		s, st := newSite(t)
 		answered := func(id uint32, change func(parts [][]byte) [][]byte) bool {
 			whole := ping(strings.Repeat("0123456789abcdef", 6))
 			parts := fragments(st, wire.IP{Dst: addr("10.0.0.2"), Proto: wire.ICMP, TTL: 9, ID: id}, whole, 32, 64)
@@ -140,6 +140,17 @@ func TestRFC5722_OVERLAP(t *testing.T) {
 			return [][]byte{p[0], p[2], at(24, true, 3, "overlaps both"+strings.Repeat(".", 27)), p[1]}
 		}) {
 			t.Error("an overlap was put together")
+		}
+		// As many bytes as there are to be, and a hole for the overlap.
+		all := clone(t, s, wire.UDP)
+		command(t, all, "announce 7\nheaders")
+		plain := udpDatagram(st.ip, addr("10.0.0.2"), 1000, 7, strings.Repeat("x", 88))
+		plain[wire.UDPChecksumAt], plain[wire.UDPChecksumAt+1] = 0, 0
+		for _, p := range [][2]int{{0, 32}, {64, 96}, {24, 56}} {
+			st.send(wire.IP{Dst: addr("10.0.0.2"), Proto: wire.UDP, ID: 6, Offset: p[0], More: p[1] < 96}, plain[p[0]:p[1]])
+		}
+		if op := do(t, s, &Op{Kind: OpRead, Conv: all, Max: 999, NonBlock: true}); !errors.Is(op.Err, syscall.EAGAIN) {
+			t.Errorf("an overlap with a hole was put together: %q, %v", bytesOf(op), op.Err)
 		}
 		if answered(4, func(p [][]byte) [][]byte {
 			other := slices.Clone(p[0])
