@@ -222,7 +222,12 @@ func TestRFC815_MEMORY(t *testing.T) {
 		for host := range 4 {
 			flood(fmt.Sprintf("10.0.0.%d", 10+host), 1000)
 		}
-		if held := s.reasm.Stats().Memory; held > 1<<20 || held < 1<<19 {
+		held := func() int {
+			s.lock()
+			defer s.unlock()
+			return s.reasm.Stats().Memory
+		}
+		if held := held(); held > 1<<20 || held < 1<<19 {
 			t.Errorf("%d bytes held, want up to 1 MiB", held)
 		}
 		for _, p := range fragments(st, wire.IP{Dst: addr("10.0.0.2"), Proto: wire.ICMP, TTL: 9, ID: 5}, ping(strings.Repeat("x", 100)), 40) {
@@ -230,7 +235,7 @@ func TestRFC815_MEMORY(t *testing.T) {
 		}
 		st.one() // an honest one gets through
 		time.Sleep(2 * time.Minute)
-		if held := s.reasm.Stats().Memory; held != 0 {
+		if held := held(); held != 0 {
 			t.Errorf("%d bytes held after their time", held)
 		}
 	})
