@@ -73,8 +73,13 @@ func TestRFC7217_IDENTIFIERS(t *testing.T) {
 	seen := map[netip.Addr]bool{h.address(linkLocal, 0): true, h.address(linkLocal, 1): true}
 	again.o.Secret[3] = 1
 	seen[again.address(linkLocal, 0)] = true
+	for _, p := range []string{"2001:db8:1::/64", "2001:db8:2::/64", "2001:db8:1:1::/64"} {
+		b := h.address(netip.MustParsePrefix(p), 0).As16()
+		copy(b[:8], linkLocal.Addr().AsSlice())
+		seen[netip.AddrFrom16(b)] = true // the identifier alone
+	}
 	id := h.address(prefix, 0).As16()
-	if ll := all[0].Addr().As16(); len(seen) != 3 || slices.Equal(id[8:], ll[8:]) {
+	if ll := all[0].Addr().As16(); len(seen) != 6 || slices.Equal(id[8:], ll[8:]) {
 		t.Errorf("identifiers repeat: %v, %v", seen, h.address(prefix, 0))
 	}
 }
