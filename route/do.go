@@ -5,6 +5,7 @@ package route
 
 import (
 	"cmp"
+	"strconv"
 
 	"slashnet/stack/neterr"
 )
@@ -36,6 +37,14 @@ func (t *Table) Do(c Command, tag *string) error {
 // with the same prefix and metric, as on Plan 9.
 func (t *Table) addGateway(r Route, tag string) error {
 	hop, ok := t.Lookup(r.Via)
+	if r.Via.Is6() && r.Via.IsLinkLocalUnicast() {
+		// It is on the link that its zone names.
+		n, err := strconv.Atoi(r.Via.Zone())
+		if err != nil {
+			return neterr.BadAddress.With("next hop %v is on a link: say which, as in fe80::1%%1", r.Via)
+		}
+		hop, ok = Route{Iface: n, Kind: OnLink}, true
+	}
 	switch {
 	case !ok || hop.Kind == Gateway && hop.Via.IsValid():
 		return neterr.NetUnreachable.With("next hop %v is on the network of no interface", r.Via)

@@ -152,8 +152,14 @@ func parseAddr(word string) (netip.Addr, error) {
 }
 
 func parseHop(word string, prefix netip.Prefix) (netip.Addr, error) {
+	word, zone, _ := strings.Cut(word, "%")
 	hop, err := parseAddr(word)
+	if zone != "" && err == nil && hop.Is6() && hop.IsLinkLocalUnicast() && prefix.Addr().Is6() {
+		return hop.WithZone(zone), nil // the number of its interface
+	}
 	switch {
+	case zone != "" && !(hop.IsLinkLocalUnicast() && hop.Is6()):
+		err = neterr.BadAddress.With("%.60q: only a link-local address has an interface behind a %%", word)
 	case err != nil:
 	case hop.Is4() != prefix.Addr().Is4():
 		err = neterr.BadAddress.With("next hop %v is not of the family of %v", hop, prefix)

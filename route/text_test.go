@@ -77,6 +77,8 @@ func TestParseErrors(t *testing.T) {
 		{"flush abcde", `"abcde"`, neterr.BadArg},
 		{"add 10.0.0/8 10.0.0.1", `"10.0.0"`, neterr.BadAddress},
 		{"add fe80::%eth0/8 fe80::1", `"fe80::%eth0"`, neterr.BadAddress},
+		{"add ::/0 2001:db8::1%1", `only a link-local address`, neterr.BadAddress},
+		{"add 0.0.0.0/0 fe80::1%1", `not of the family`, neterr.BadAddress},
 		{"add 10.0.0.0 /33 10.0.0.1", `"/33" of 10.0.0.0: want /0 to /32`, neterr.BadAddress},
 		{"add 10.0.0.0/129 10.0.0.1", `"/129"`, neterr.BadAddress},
 		{"add 10.0.0.0/-1 10.0.0.1", `"/-1"`, neterr.BadAddress},
@@ -170,7 +172,8 @@ func TestDoErrors(t *testing.T) {
 		err        error
 	}{
 		{"add 10.1.0.0/16 172.16.0.1", "172.16.0.1", neterr.NetUnreachable}, // only behind a gateway
-		{"add 2001:db8:1::/48 fe80::1", "fe80::1", neterr.NetUnreachable},
+		{"add 2001:db8:1::/48 fe80::1", "say which", neterr.BadAddress},
+		{"add 2001:db8:1::/48 2001:db8:9::1", "2001:db8:9::1", neterr.NetUnreachable},
 		{"add 10.1.0.0/16 10.0.0.2", "our own address", neterr.BadAddress},
 		{"add 10.1.0.0/16 10.0.0.255", "10.0.0.255", neterr.BadAddress},
 		{"remove 10.3.0.0/16", "10.3.0.0/16", neterr.NoRoute},

@@ -30,7 +30,7 @@ func (s *Stack) forward6(p *packet) {
 		return
 	}
 	// RFC 8200 §4.5: routers cut nothing up.
-	mtu, length := s.linkMTU(to.out), len(p.header)+len(p.payload)
+	mtu, length := to.out.linkMTU6(), len(p.header)+len(p.payload)
 	gso := p.frame.GSO != wire.GSONone
 	if gso {
 		length = int(p.frame.GSOSize) + int(p.frame.HeaderLen) - wire.EthernetLen
@@ -42,14 +42,6 @@ func (s *Stack) forward6(p *packet) {
 	}
 	s.counts.IP.ForwDatagrams++
 	s.pass6(p, to)
-}
-
-// linkMTU is what an interface takes of IPv6.
-func (s *Stack) linkMTU(i *Iface) int {
-	if i.mtu6 != 0 {
-		return min(i.mtu, i.mtu6)
-	}
-	return i.mtu
 }
 
 // pass6 copies a datagram out of the frame it came in: it leaves after Receive

@@ -407,10 +407,58 @@ func TestRFC4862_AUTOCONFIGURATION(t *testing.T) {
 			t.Errorf("from %v by %v, %v", src, to.hop, err)
 		}
 		time.Sleep(time.Hour)
-		if text := i.StatusText() + s.RouteText(); strings.Contains(text, "2001:db8:5") || strings.Contains(text, "fe80::9") {
+		if text := i.StatusText() + s.RouteText(); strings.Contains(text, "2001:db8:5") || strings.Contains(text, "fe80::9%") {
 			t.Errorf("an hour later:\n%s", text)
 		}
 	})
+}
+
+// RFC 4861 §8: a redirect is followed only where that is wanted, only from the
+// router in use, and for a while.
+func TestRFC4861_REDIRECT(t *testing.T) {
+	for _, test := range []struct {
+		name, from string
+		accept     bool
+		hop        string
+	}{
+		{"not wanted", "fe80::9", false, "fe80::9%1"},
+		{"wanted", "fe80::9", true, "fe80::8%1"},
+		{"from another", "fe80::7", true, "fe80::9%1"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, i, n, _ := tapped(t, "2001:db8::1/64")
+				time.Sleep(3 * time.Second) // for the link-local address
+				must(t, s.WriteRoute("add ::/0 fe80::9%1", new(string)))
+				if test.accept {
+					must(t, s.WriteCtl("ip.redirect.accept on"))
+				}
+				ll, _ := i.linkLocalAddr()
+				ip := wire.IP{Src: netip.MustParseAddr(test.from), Dst: ll, Proto: wire.ICMPv6, TTL: 255}
+				target, dst := netip.MustParseAddr("fe80::8").As16(), netip.MustParseAddr("2001:db8:77::1").As16()
+				body := append(append([]byte{}, target[:]...), dst[:]...)
+				inject(t, s, n, i.mac, ip, nil, icmp6(wire.ICMPHeader{Type: wire.Redirect}, ip, body))
+				if _, to, err := s.sourceFor("2001:db8:77::1"); err != nil || to.hop.String() != test.hop {
+					t.Errorf("by %v, %v, want %s", to.hop, err, test.hop)
+				}
+				if _, to, err := s.sourceFor("2001:db8:77::2"); err != nil || to.hop.String() != "fe80::9%1" {
+					t.Errorf("another host by %v, %v", to.hop, err)
+				}
+				time.Sleep(movedFor + time.Second)
+				if _, to, err := s.sourceFor("2001:db8:77::1"); err != nil || to.hop.String() != "fe80::9%1" {
+					t.Errorf("for ever by %v, %v", to.hop, err)
+				}
+			})
+		})
+	}
+}
+
+// linkLocalAddr is linkLocalOf, under the lock, and as it is on the cable.
+func (i *Iface) linkLocalAddr() (netip.Addr, bool) {
+	i.stack.lock()
+	defer i.stack.unlock()
+	a, ok := i.linkLocalOf()
+	return a.WithZone(""), ok
 }
 
 // sourceFor is source, under the lock.

@@ -7,7 +7,6 @@ package stack
 import (
 	"net/netip"
 
-	"slashnet/route"
 	"slashnet/stack/neterr"
 	"slashnet/wire"
 )
@@ -99,7 +98,6 @@ func (s *Stack) discovery(p *packet, h wire.ICMPHeader, b []byte) bool {
 		if v.recvRA {
 			v.learn(src, m.SourceMAC, true)
 			v.host.Advertised(s.now, src.WithZone(""), &m)
-			v.fitMTU()
 		}
 	case wire.RouterSolicitation:
 		o, err := wire.ParseRouterSolicitation(b)
@@ -126,7 +124,7 @@ func (s *Stack) discovery(p *packet, h wire.ICMPHeader, b []byte) bool {
 		if err != nil || !src.IsLinkLocalUnicast() || m.Destination.IsMulticast() || m.Target != m.Destination && !m.Target.IsLinkLocalUnicast() {
 			return false
 		}
-		v.redirected(src, &m)
+		v.redirected(p, &m)
 	}
 	return true
 }
@@ -144,13 +142,6 @@ func (v *ip6) release(ready []*outFrame, mac wire.MAC) {
 	for _, f := range ready {
 		v.iface.address(f, mac)
 		v.iface.enqueue(f)
-	}
-}
-
-// fitMTU takes over the MTU of the link (RFC 4861 §6.3.4).
-func (v *ip6) fitMTU() {
-	if m := v.host.MTU(); m != 0 && m <= v.iface.nic.MTU() {
-		v.iface.mtu6 = m
 	}
 }
 
@@ -202,28 +193,21 @@ func (v *ip6) advertised(p *packet, m *wire.NeighbourMessage) {
 	}
 }
 
-// redirectTag marks the routes that redirects have made, maxRedirects bounds them.
-const (
-	redirectTag  = "rdct"
-	maxRedirects = 64
-)
-
 // redirected follows the router in use to a better one (RFC 4861 §8.3), where the
-// knob ip6.redirects allows it.
-func (v *ip6) redirected(from netip.Addr, m *wire.RedirectMessage) {
+// knob ip.redirect.accept allows it.
+func (v *ip6) redirected(p *packet, m *wire.RedirectMessage) {
 	i, s := v.iface, v.iface.stack
-	to, err := s.pathTo(i.scoped(m.Destination))
-	if !s.knobs.redirects || err != nil || to.out != i || to.hop != from || v.redirects >= maxRedirects {
+	to, err := s.pathTo6(i.scoped(m.Destination))
+	if !s.knobs.acceptRedirects || err != nil || to.out != i || to.hop != p.ip.Src || m.Destination.IsLinkLocalUnicast() {
+		p.in.drops.add(dropRedirect)
 		return
 	}
-	target := i.scoped(m.Target)
-	v.learn(target, m.TargetMAC, m.Target != m.Destination)
-	v.redirects++
-	r := route.Route{Prefix: netip.PrefixFrom(m.Destination, 128), Iface: i.num, Tag: redirectTag}
+	via := netip.Addr{} // he is a neighbour himself
 	if m.Target != m.Destination {
-		r.Via = target
+		via = i.scoped(m.Target)
 	}
-	s.routes.Add(r)
+	v.learn(i.scoped(m.Target), m.TargetMAC, via.IsValid())
+	s.gateways.move(m.Destination, via, i.num)
 }
 
 // --- errors

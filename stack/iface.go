@@ -49,7 +49,6 @@ type Iface struct {
 	claims    *claims
 	timer     timer
 	ip6       *ip6 // nil: it does not speak IPv6
-	mtu6      int  // what routers say of the link; 0: nothing
 
 	queue   *queue    // of the last NIC, closed while there is none
 	police  pace      // of what comes in
@@ -180,7 +179,7 @@ func (i *Iface) unbind() *stopped {
 	}
 	i.starved = nil
 	n := &stopped{nic: i.lossy, queue: i.queue, captures: i.captures}
-	i.nic, i.outside, i.lossy, i.spec, i.mtu6 = nil, nil, nil, "", 0
+	i.nic, i.outside, i.lossy, i.spec = nil, nil, nil, ""
 	return n
 }
 

@@ -20,15 +20,14 @@ import (
 
 // An ip6 is the IPv6 part of an interface.
 type ip6 struct {
-	iface     *Iface
-	config    ndp.Config
-	cache     *ndp.Cache[*outFrame]
-	host      *ndp.Host
-	groups    *mld.Listener
-	timer     timer
-	nodes     map[netip.Addr]bool // the groups in which our addresses are asked for
-	recvRA    bool                // routers are heard
-	redirects int                 // routes that they have made
+	iface  *Iface
+	config ndp.Config
+	cache  *ndp.Cache[*outFrame]
+	host   *ndp.Host
+	groups *mld.Listener
+	timer  timer
+	nodes  map[netip.Addr]bool // the groups in which our addresses are asked for
+	recvRA bool                // routers are heard
 }
 
 // speak6 has an interface speak IPv6, if it does not.
@@ -190,6 +189,15 @@ func (v *ip6) event(e ndp.Event) {
 	case ndp.Servers:
 		s.logf("%v: name servers, says the router: %v", i, v.host.Servers())
 	}
+}
+
+// linkMTU6 is what an interface takes of IPv6: less than of IPv4, if routers say so
+// (RFC 4861 §6.3.4).
+func (i *Iface) linkMTU6() int {
+	if i.ip6 != nil && i.ip6.host.MTU() != 0 {
+		return min(i.mtu, i.ip6.host.MTU())
+	}
+	return i.mtu
 }
 
 // confirm notes that the first hop to a peer works: he has what we sent (RFC 4861

@@ -25,8 +25,7 @@ type Knobs struct {
 
 	ipPolicy
 	forward        bool
-	dad            int  // probes of duplicate address detection
-	redirects      bool // of IPv6 are followed
+	dad            int // probes of duplicate address detection
 	ttl            uint8
 	portLo, portHi uint16
 	unprivileged   int // the lowest port for everybody
@@ -122,7 +121,6 @@ var knobTable = []knob{
 	number("arp.retries", 1, 10, func(k *Knobs) *int { return &k.arp.Retries }),
 	duration("arp.timeout", time.Second, 24*time.Hour, func(k *Knobs) *time.Duration { return &k.arp.Timeout }),
 	number("ip6.dad", 0, 10, func(k *Knobs) *int { return &k.dad }),
-	boolean("ip6.redirects", func(k *Knobs) *bool { return &k.redirects }),
 	duration("nd.reachable", time.Second, time.Hour, func(k *Knobs) *time.Duration { return &k.nd.ReachableTime }),
 	duration("nd.retrans", 100*time.Millisecond, time.Minute, func(k *Knobs) *time.Duration { return &k.nd.Retrans }),
 	duration("keep", time.Second, 1000*time.Hour, func(k *Knobs) *time.Duration { return &k.keep }),

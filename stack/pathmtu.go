@@ -29,13 +29,10 @@ type pathMTU struct {
 
 // mtuTo is what a datagram to dst may have.
 func (s *Stack) mtuTo(to path, dst netip.Addr) int {
-	mtu := to.out.mtu
 	if dst.Is4() {
-		return mtu
+		return to.out.mtu
 	}
-	if m := to.out.mtu6; m != 0 {
-		mtu = min(mtu, m)
-	}
+	mtu := to.out.linkMTU6()
 	if m, ok := s.pathMTUs[dst]; ok && m.until > s.now {
 		mtu = min(mtu, m.mtu)
 	}

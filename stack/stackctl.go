@@ -142,7 +142,11 @@ func (s *Stack) WriteRoute(line string, tag *string) error {
 	err := checkLine(strings.TrimSuffix(line, "\n"))
 	if err == nil {
 		var c route.Command
-		if c, err = route.Parse(line); err == nil {
+		if c, err = route.Parse(line); err == nil && c.Route.Via.IsLinkLocalUnicast() && c.Route.Via.Is6() {
+			c.Route.Via = s.named(c.Route.Via)
+			_, err = s.link6(c.Route.Via)
+		}
+		if err == nil {
 			err = s.routes.Do(c, tag)
 		}
 	}
