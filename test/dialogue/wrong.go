@@ -32,3 +32,15 @@ const (
 	begin = "A handshake.\n-- script --\nopen\nexpect S 0\ninject S. 0 ack 1 mss 1000 sackok\n"
 	up    = begin + "expect . 1 ack 1\n"
 )
+
+// WrongOnes are the same as scripts, each named after the words of its failure.
+func WrongOnes() (all []*Script, err error) {
+	for text, want := range Wrong {
+		s, err := Parse(want, text)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
