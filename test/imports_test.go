@@ -99,6 +99,7 @@ var rooms = map[string]room{
 	"test/netns":        {because: "it starts the binary, as a user would"},
 	"test/bridge":       {may: []string{"nic"}, because: "it carries frames between two kernels, and no stack of ours looks at them"},
 	"test/dialogue":     {because: "a script knows what the wire and the user see, and no part of the stack; its codec is its own, so as not to share wire's mistakes"},
+	"test/play":         {may: []string{"test/dialogue"}, because: "it is the peer of a script, and the user at the files: nothing of slashnet is in it"},
 	"test/requirements": {because: "it runs the tests of the others and imports none of them"},
 	"test/peer":         {because: "the peer is the other side of the cable: it must not share our mistakes"},
 }
@@ -113,7 +114,7 @@ var landlords = map[string]room{
 	"github.com/miekg/dns":           {may: []string{"stack/dns"}, because: "messages of DNS are read and written in one place"},
 	"github.com/rs/zerolog":          {may: []string{"cmd/slashnet"}, because: "the rooms say what happened by return values and counters; main decides what is logged"},
 	"github.com/spf13/pflag":         {may: []string{"cmd/slashnet"}, because: "flags are of the command line"},
-	"golang.org/x/sys":               {may: []string{"nic", "fs", "cmd/slashnet", "test/netns", "test/peer"}, because: "system calls are made at the edges: the stack itself makes none"},
+	"golang.org/x/sys":               {may: []string{"nic", "fs", "cmd/slashnet", "test/netns", "test/peer", "test/play"}, because: "system calls are made at the edges: the stack itself makes none"},
 	"golang.org/x/net":               {because: "it is the kernel's network, or a test suite"},
 	"golang.org/x/tools":             {because: "it is a tool"},
 }

@@ -32,29 +32,49 @@ func playScripts(t *testing.T, patience time.Duration, args ...string) []string 
 	return strings.Split(strings.TrimSpace(out), "\n")
 }
 
+// verdict takes a line of play apart; what is empty for a script that passed.
+func verdict(t *testing.T, line string) (name, what string) {
+	t.Helper()
+	if name, ok := strings.CutPrefix(line, "ok "); ok {
+		return name, ""
+	}
+	rest, failed := strings.CutPrefix(line, "FAIL ")
+	at := strings.LastIndex(rest, ` "`) // quotes inside have a backslash
+	if !failed || at < 0 {
+		t.Fatalf("a line of play: %q", line)
+	}
+	if _, err := fmt.Sscanf(rest[at:], "%q", &what); err != nil {
+		t.Fatalf("a line of play: %q: %v", line, err)
+	}
+	return rest[:at], what
+}
+
 func TestSegmentScripts(t *testing.T) {
 	span, patience := "5s", 5*time.Minute
 	if os.Getenv("SOAK") != "" {
 		span, patience = "10m", 3*time.Hour
 	}
 	for _, line := range playScripts(t, patience, "--span", span) {
-		verdict, rest, _ := strings.Cut(line, " ")
-		name, what, _ := strings.Cut(rest, " ")
+		name, what := verdict(t, line)
 		t.Run(name, func(t *testing.T) {
-			if verdict != "ok" {
-				var text string
-				fmt.Sscanf(what, "%q", &text)
-				t.Error(text)
+			if what != "" {
+				t.Error(what)
 			}
 		})
 	}
 }
 
-// TestSegmentScriptsSeeWrongOnes is the test of play: what has to fail does.
+// TestSegmentScriptsSeeWrongOnes is the test of play: what has to fail does, for
+// the reason that it is named after.
 func TestSegmentScriptsSeeWrongOnes(t *testing.T) {
-	for _, line := range playScripts(t, time.Minute, "--wrong") {
-		if !strings.HasPrefix(line, "FAIL ") {
-			t.Errorf("a script with a wrong expectation ends so: %s", line)
+	lines := playScripts(t, time.Minute, "--wrong")
+	if len(lines) < 40 {
+		t.Errorf("only %d were played", len(lines))
+	}
+	for _, line := range lines {
+		name, what := verdict(t, line)
+		if want := name[:strings.LastIndex(name, "/")]; !strings.Contains(what, want) {
+			t.Errorf("a script with a wrong expectation ends so: %s: %q, want words with %q", name, what, want)
 		}
 	}
 }

@@ -2,8 +2,9 @@
 // segments and ours, the calls of our user, and time. A script asks for one
 // behaviour of one clause of an RFC; it knows of the stack only what the wire and
 // the user can see, so it is played against the bare engine in virtual time
-// (stack/tcp, TestSegmentScripts), and may be against whatever has segments and calls.
-// The scripts are stack/tcp/testdata/scripts/*.txtar.
+// (stack/tcp, TestSegmentScripts) and against a mounted daemon over a TAP in real
+// time (package test, TestSegmentScripts, by test/play; those that take longer than
+// seconds by scripts/soak). The scripts are stack/tcp/testdata/scripts/*.txtar.
 //
 // # Notation
 //

@@ -12,7 +12,7 @@ var Wrong = map[string]string{
 	begin + "expect nothing":                                 "came: . 1 ack 1",
 	"S\n-- script --\nopen\nexpect S 0 mss 1":                "mss is 14",
 	"S\n-- script --\nopen\nexpect S 0 nosackok":             "nosackok is not so",
-	"S\n-- script --\nopen\nexpect in 100ms S 0":             "came after",
+	"S\n-- script --\nopen\nexpect in 5s S 0":                "came after",
 	up + "expect . 1 ack 1":                                  "nothing came",
 	up + "state Closed":                                      "the state is Established",
 	up + "fails ECONNRESET":                                  `error is ""`,
@@ -24,7 +24,7 @@ var Wrong = map[string]string{
 	up + "write 10\nexpect P. 1:12 ack 1":                    "10 bytes of payload",
 	up + "write 10\nexpect data 1:12":                        "nothing more came at 11",
 	up + "write 10\nexpect data 2:11":                        "want data from 2 on",
-	up + "write 10\nexpect in 50ms P. 1:11 ack 1":            "came after",
+	up + "write 10\nexpect in 5s P. 1:11 ack 1":              "came after",
 	up + "inject F. 1 ack 1\nexpect . 1 ack 2\nread nothing": "end of file",
 }
 

@@ -154,15 +154,19 @@ func (e *end) within(wait time.Duration) (*dialogue.Segment, time.Duration) {
 	}
 }
 
-// write writes a line to a file.
+// write writes a line to a file, and waits for what it does: os.WriteFile would
+// not, as it has every file that can be polled not block.
 func write(file, line string) error {
-	f, err := os.OpenFile(file, os.O_WRONLY, 0)
+	fd, err := unix.Open(file, unix.O_WRONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	_, err = f.WriteString(line)
-	return err
+	defer unix.Close(fd)
+	for {
+		if _, err = unix.Write(fd, []byte(line)); err != unix.EINTR {
+			return err
+		}
+	}
 }
 
 // newConv opens clone, if that was not done.
