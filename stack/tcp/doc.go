@@ -27,9 +27,11 @@
 // and 5682 (needless timeouts); 1337 and 6191 (TIME-WAIT); 4987 (SYN cookies); 3168
 // (ECN); 5482 (user timeout); 1191, 8201, 4821 and 8899 (path MTU).
 //
-// Left out on purpose: sending urgent data (RFC 6093), fast open,
-// TCP-MD5 and TCP-AO. Data on a SYN is not taken; the
-// peer sends it again.
+// Left out on purpose: sending urgent data (RFC 6093), fast open (RFC 7413), TCP-MD5
+// and TCP-AO. Data on a SYN is not taken; the peer sends it again. A window that was
+// not in use does not grow, and falls to the initial one after a pause (RFC 5681
+// §4.1); the experiment of RFC 7661, to keep it for minutes, is not made. A peer whose
+// window stays shut is kept, as RFC 6429 §2 wants it of TCP: its user may hang up.
 //
 // Of what RFC 9293 lets us choose: there is no PUSH call, the end of what is queued
 // is always pushed; no flush, but Abort; no byte of garbage in a keep-alive; and no

@@ -65,6 +65,9 @@ func (s *script) over(mtu int, d time.Duration) {
 			s.inject(s.acks)
 			s.acks = ""
 		}
+		if d > time.Minute && s.c.una == s.c.nxt && s.c.sendq.len() == 0 {
+			s.advance(900 * time.Millisecond) // in the long run once a second will do
+		}
 	}
 }
 
