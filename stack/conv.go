@@ -399,6 +399,7 @@ func (c *Conv) hangupCalls() {
 		call.listener = nil
 		call.hangup(neterr.ListenHungup)
 		call.closing = true
+		c.stack.touch(call) // one that has ended in the queue has only this to do
 	}
 }
 

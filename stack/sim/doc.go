@@ -9,6 +9,7 @@
 //	witness.go  watches every frame for what no TCP may do
 //	stream.go   bytes that know their place, so that nobody keeps a copy
 //	talk.go, speaker.go   two users at the ends of a connection
+//	scenario_test.go   all of it drawn from a seed, and cut down when it fails
 //
 // A test makes a World, adds hosts and links, lets its users talk, and runs it.
 // Whatever a rule of the witness or of a user finds wrong ends the run with an

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"time"
 
 	"slashnet/nic"
 	"slashnet/stack"
@@ -24,8 +25,9 @@ type Host struct {
 
 	world *World
 	addrs map[netip.Addr]bool
-	ticks int // at this instant
-	seen  int // conversations up to this number were inspected in this round
+	wakes time.Duration // when its machine runs again; see Suspend
+	ticks int           // at this instant
+	seen  int           // conversations up to this number were inspected in this round
 }
 
 // Host adds a host; ctl are lines for its ctl, as in "tcp.cc newreno".
@@ -61,12 +63,18 @@ type Station interface {
 }
 
 type socket struct {
-	host   *Host
-	prefix netip.Prefix
+	host     *Host
+	prefixes []netip.Prefix
 }
 
-// At is a new interface of h with an address, for Link.
-func (h *Host) At(cidr string) Station { return socket{h, netip.MustParsePrefix(cidr)} }
+// At is a new interface of h with addresses, for Link.
+func (h *Host) At(cidrs ...string) Station {
+	s := socket{host: h}
+	for _, cidr := range cidrs {
+		s.prefixes = append(s.prefixes, netip.MustParsePrefix(cidr))
+	}
+	return s
+}
 
 func (s socket) plug(p *port) error {
 	p.host = s.host
@@ -74,8 +82,30 @@ func (s socket) plug(p *port) error {
 	if err != nil {
 		return err
 	}
-	s.host.addrs[s.prefix.Addr()] = true
-	return i.Ctl("add " + s.prefix.String())
+	for _, prefix := range s.prefixes {
+		s.host.addrs[prefix.Addr()] = true
+		if err := i.Ctl("add " + prefix.String()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Suspend stops the host's machine for d: frames that come are lost, no timer and
+// no user runs, and when it wakes the clock has jumped.
+func (h *Host) Suspend(d time.Duration) { h.wakes = max(h.wakes, h.world.now+d) }
+
+func (h *Host) asleep() bool { return h.world.now < h.wakes }
+
+// After calls do when d has passed and the host is awake.
+func (h *Host) After(d time.Duration, do func()) {
+	h.world.After(d, func() {
+		if h.asleep() {
+			h.After(h.wakes-h.world.now, do)
+			return
+		}
+		do()
+	})
 }
 
 // A Switch is a learning switch.
@@ -125,29 +155,48 @@ const glance = 8
 // inspect looks for what no stack may be like, at any time.
 func (w *World) inspect() {
 	for _, h := range w.hosts {
-		_, armed := h.Deadline()
+		at, armed := h.Deadline()
 		some := h.Convs(wire.TCP, h.seen, glance)
 		h.seen = -1
 		if len(some) == glance {
 			h.seen = some[glance-1].Num
 		}
 		for _, info := range some {
-			c := h.Conv(wire.TCP, info.Num)
-			if c == nil {
-				continue // in TIME-WAIT
+			r, ok := h.Record(wire.TCP, info.Num)
+			if !ok || r.TCPRecord == nil {
+				continue // listens, or in TIME-WAIT
 			}
-			status := c.StatusText()
-			if !strings.Contains(status, "\ncwnd ") {
-				continue
+			if broken := odd(&r); broken != "" {
+				w.fail("%s: tcp/%d: %s:\n%s", h.Name, info.Num, broken, h.left())
 			}
-			if number(status, "cwnd ") < number(status, "mss ") {
-				w.fail("%s: tcp/%d: less than a segment may be sent:\n%s", h.Name, info.Num, status)
-			}
-			if !armed && number(status, "inflight ") > 0 {
-				w.fail("%s: tcp/%d: data is under way and no timer set:\n%s", h.Name, info.Num, status)
+			if t := r.Timer.Rexmit; t != nil && (!armed || at > w.now+time.Duration(*t)) {
+				w.fail("%s: tcp/%d: its timer is due in %v, and the stack sleeps longer", h.Name, info.Num, time.Duration(*t))
 			}
 		}
 	}
+}
+
+// odd says what is wrong with a connection, whatever has happened to it.
+func odd(r *stack.Record) string {
+	// Of these three sums the first is nxt - una, and so una is not beyond nxt.
+	sent, timer := r.InFlight+r.Lost+r.SACKed, r.Timer.Rexmit != nil
+	connected := r.State == "Established" || r.State == "Close_wait"
+	switch {
+	case r.InFlight < 0 || r.Lost < 0 || r.SACKed < 0:
+		return "less than nothing is under way"
+	case r.Cwnd < r.MSS:
+		return "less than a segment may be sent"
+	// RFC 6298 §5.1: whatever is not acknowledged has a timer; so has a shut window
+	// (RFC 9293 §3.8.6.1).
+	case sent > 0 && !timer:
+		return "data is under way and no timer set"
+	case connected && r.QOut > 0 && r.SndWnd == 0 && !timer:
+		return "the window is shut and nobody probes it"
+	// §5.2: and it is off when all is acknowledged.
+	case connected && r.QOut == 0 && sent == 0 && timer:
+		return "a timer is set and nothing is outstanding"
+	}
+	return ""
 }
 
 // Empty reports what is left in the stacks once all conversations are over and

@@ -89,10 +89,9 @@ type port struct {
 
 // An arrival is a frame on its way.
 type arrival struct {
-	to      *port
-	data    []byte
-	hops    uint8
-	damaged bool
+	to   *port
+	data []byte
+	hops uint8
 	wire.Offload
 }
 
@@ -198,6 +197,10 @@ func (p *port) throw() fate {
 func mark(frame []byte) {
 	const tos, checksum = 1, 10
 	eth, ip, err := wire.ParseEthernet(frame)
+	if err == nil && eth.Type == wire.EtherIPv6 && ip[1]>>4&3 != 0 {
+		ip[1] |= 3 << 4 // the traffic class lies across two bytes
+		return
+	}
 	if err != nil || eth.Type != wire.EtherIPv4 || ip[tos]&3 == 0 {
 		return
 	}
@@ -211,20 +214,26 @@ func mark(frame []byte) {
 // Those of the Ethernet header and of ARP the hardware's FCS would find, so such
 // a frame is as good as lost, and arrives as a runt.
 func (a *arrival) damage(where float64) {
-	a.damaged = true
-	if eth, _, err := wire.ParseEthernet(a.data); err != nil || eth.Type != wire.EtherIPv4 {
+	eth, datagram, err := wire.ParseEthernet(a.data)
+	// Not the padding of a short frame: nothing guards it, and nothing reads it.
+	var from, to int
+	switch {
+	case err == nil && eth.Type == wire.EtherIPv4:
+		to = int(datagram[2])<<8 | int(datagram[3])
+	case err == nil && eth.Type == wire.EtherIPv6:
+		const addresses = 8 // what stands before them has no checksum (RFC 8200 §8.1)
+		from, to = addresses, wire.IPv6Len+(int(datagram[4])<<8|int(datagram[5]))
+	default:
 		a.data = a.data[:0]
 		return
 	}
-	// Not the padding of a short frame: nothing guards it, and nothing reads it.
-	length := min(len(a.data)-wire.EthernetLen, int(a.data[wire.EthernetLen+2])<<8|int(a.data[wire.EthernetLen+3]))
-	bit := int(where * float64(8*length))
-	a.data[wire.EthernetLen+bit/8] ^= 1 << (bit % 8)
+	bit := 8*from + int(where*float64(8*(min(to, len(datagram))-from)))
+	datagram[bit/8] ^= 1 << (bit % 8)
 }
 
 // receive lends a batch to whatever the port is in.
 func (p *port) receive(batch []*arrival) {
-	if p.closed || p.to == nil {
+	if p.closed || p.to == nil || p.host != nil && p.host.asleep() {
 		return
 	}
 	w := p.link.world
@@ -233,8 +242,8 @@ func (p *port) receive(batch []*arrival) {
 		buf := w.block(len(a.data))
 		copy(buf.B, a.data)
 		frames[i] = &nic.Frame{Head: buf.B, Buf: buf, Hops: a.hops, Offload: a.Offload}
-		if p.host != nil && !a.damaged {
-			w.witness.heard(p.host, a.data)
+		if p.host != nil {
+			w.witness.heard(p.host, a.data, a.Offload)
 		}
 	}
 	p.to.Receive(frames)

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"bufio"
+	"fmt"
 	"os"
 	"runtime"
 	"strconv"
@@ -33,7 +34,7 @@ func seeds(t *testing.T) int {
 func report(t *testing.T, s scenario, err error) {
 	t.Helper()
 	t.Errorf("seed %d: %v", s.seed, err)
-	small := s.shrink()
+	small := s.shrink(nil)
 	_, err = small.run()
 	t.Errorf("SIM_REPLAY='%v' go test ./stack/sim -run TestReplay\n\tthe smallest that fails (then keep it in testdata/seeds): %v", small, err)
 }
@@ -107,5 +108,49 @@ func TestSameSeedSameBytes(t *testing.T) {
 	}
 	if len(digests) != 20 {
 		t.Errorf("20 seeds gave %d different runs", len(digests))
+	}
+}
+
+// TestShrink breaks a rule on purpose, that nothing is ever sent twice: what is left
+// of a scenario that breaks it is a line that breaks it again, and has nothing in it
+// that could be left out.
+func TestShrink(t *testing.T) {
+	rule := func(w *World) error {
+		for _, h := range w.hosts {
+			if n := h.TCPStat("RetransSegs"); n > 0 {
+				return fmt.Errorf("%s has sent %d segments again", h.Name, n)
+			}
+		}
+		return nil
+	}
+	fails := func(s scenario) bool {
+		_, err := s.play(rule)
+		return err != nil
+	}
+	shrunk := 0
+	for seed := uint64(1); seed <= 10; seed++ {
+		if !fails(drawn(seed)) {
+			continue
+		}
+		shrunk++
+		line := drawn(seed).shrink(rule).String()
+		s, err := parseScenario(line)
+		if err != nil || !fails(s) {
+			t.Errorf("seed %d: %q breaks no rule: %v", seed, line, err)
+		}
+		if _, err := s.run(); err != nil {
+			t.Errorf("seed %d: %q breaks a rule that is none of ours: %v", seed, line, err)
+		}
+		for _, part := range parts {
+			if s.has(part) && fails(s.leaving(part)) {
+				t.Errorf("seed %d: %q needs no %s", seed, line, part)
+			}
+		}
+		if fewer := (scenario{s.seed, s.users - 1, s.bytes, s.without}); s.users > 1 && fails(fewer) {
+			t.Errorf("seed %d: %q needs no %d users", seed, line, s.users)
+		}
+	}
+	if shrunk == 0 {
+		t.Error("no scenario sends anything again")
 	}
 }

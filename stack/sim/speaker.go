@@ -58,7 +58,7 @@ func (s *speaker) begin(c *stack.Conv) {
 	s.out, s.in = s.flow.name(), s.flow.back().name()
 	// A peer that leaves early may reset the connection, and a reset may be lost:
 	// who only waits must find out by himself.
-	if s.peer.End != Finish {
+	if s.peer.End != Finish || s.plan.Alive {
 		tell(s.host, c, "keepalive 10000")
 	}
 	s.write()
@@ -67,7 +67,7 @@ func (s *speaker) begin(c *stack.Conv) {
 
 // later calls do after a pause.
 func (s *speaker) later(do func()) {
-	s.world.After(time.Duration(s.dice.Float64()*s.dice.Float64()*float64(s.plan.Pause)), func() {
+	s.host.After(time.Duration(s.dice.Float64()*s.dice.Float64()*float64(s.plan.Pause)), func() {
 		if !s.gone {
 			do()
 		}
@@ -111,7 +111,7 @@ func (s *speaker) write() {
 		buf.Release()
 		s.writing = nil
 		s.wrote += op.N
-		s.world.After(0, func() { s.wroteSome(op) })
+		s.host.After(0, func() { s.wroteSome(op) })
 	}
 	s.writing = op
 	s.send(op)
@@ -126,7 +126,7 @@ func (s *speaker) send(op *stack.Op) {
 		case 1:
 			op.Deadline = s.world.now + 1 + time.Duration(s.dice.Int64N(int64(time.Second)))
 		case 2:
-			s.world.After(time.Duration(s.dice.Int64N(int64(time.Second))), func() { s.host.Cancel(op, neterr.Interrupted) })
+			s.host.After(time.Duration(s.dice.Int64N(int64(time.Second))), func() { s.host.Cancel(op, neterr.Interrupted) })
 		case 3:
 			s.adjust()
 		}
@@ -155,7 +155,7 @@ func (s *speaker) adjust() {
 
 // passing reports whether an error says to try again.
 func passing(err error) bool {
-	return errors.Is(err, neterr.TryAgain) || errors.Is(err, neterr.Interrupted) || errors.Is(err, neterr.TimedOut)
+	return errors.Is(err, neterr.TryAgain) || errors.Is(err, neterr.NoMemory) || errors.Is(err, neterr.Interrupted) || errors.Is(err, neterr.TimedOut)
 }
 
 func (s *speaker) wroteSome(op *stack.Op) {
@@ -174,7 +174,7 @@ func (s *speaker) wroteSome(op *stack.Op) {
 // pause goes on, not at once if the last call could not be carried out.
 func (s *speaker) pause(op *stack.Op, do func()) {
 	if op.Err != nil {
-		s.world.After(time.Millisecond, func() {
+		s.host.After(time.Millisecond, func() {
 			if !s.gone {
 				s.later(do)
 			}
@@ -212,7 +212,7 @@ func (s *speaker) hear() {
 	op.Done = func(op *stack.Op) {
 		s.reading = nil
 		s.take(op)
-		s.world.After(0, func() { s.heardSome(op) })
+		s.host.After(0, func() { s.heardSome(op) })
 	}
 	s.reading = op
 	s.send(op)

@@ -4,6 +4,7 @@ package sim
 // World.Talk; the users are in speaker.go.
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -35,6 +36,8 @@ type Plan struct {
 	Bulk   bool          // in large pieces only
 	Pause  time.Duration // longest wait between two calls
 	Fickle bool          // changes buffers, takes calls back, does not wait
+	Alive  bool          // sends keep-alives
+	Late   time.Duration // how long a call waits before it is taken
 }
 
 // A Talk is a connection under way.
@@ -50,6 +53,7 @@ type Talk struct {
 	caller   *speaker
 	callees  []*speaker
 	dials    int
+	ended    bool
 }
 
 // Talk makes to announce a port at addr and from call it. The first plan is the
@@ -58,7 +62,7 @@ func (w *World) Talk(from, to *Host, addr string, plans [2]Plan) *Talk {
 	remote := netip.MustParseAddrPort(addr)
 	t := &Talk{world: w, from: from, to: to, remote: remote, plans: plans, dice: uint64(remote.Port()) << 8}
 	t.announce()
-	w.After(w.jitter(plans[0].Pause), t.dial)
+	from.After(w.jitter(plans[0].Pause), t.dial)
 	return t
 }
 
@@ -78,7 +82,7 @@ func (t *Talk) announce() {
 		t.world.fail("%s: %v", t.to.Name, err)
 		return
 	}
-	t.listen()
+	t.to.After(t.plans[1].Late, t.listen)
 }
 
 // tell writes a line to a ctl that is answered at once.
@@ -89,13 +93,20 @@ func tell(h *Host, c *stack.Conv, line string) error {
 }
 
 func (t *Talk) listen() {
+	if t.ended {
+		return
+	}
 	t.asking = &stack.Op{Kind: stack.OpListen, Conv: t.listener, Done: func(op *stack.Op) {
+		if errors.Is(op.Err, neterr.NoMemory) {
+			t.to.After(time.Second, t.listen)
+			return
+		}
 		if op.Err != nil {
 			return // the listener has gone
 		}
 		s := newSpeaker(t, t.to, t.plans[1], t.plans[0], t.fork(uint64(len(t.callees)+1)))
 		t.callees = append(t.callees, s)
-		t.world.After(0, func() {
+		t.to.After(0, func() {
 			s.begin(op.Call)
 			t.listen()
 		})
@@ -114,11 +125,11 @@ func (t *Talk) dial() {
 	op := &stack.Op{Kind: stack.OpDial, Proto: wire.TCP, Addr: t.remote.String()}
 	op.Done = func(op *stack.Op) {
 		if op.Err != nil {
-			t.world.After(time.Second, t.dial)
+			t.from.After(time.Second, t.dial)
 			return
 		}
 		t.caller = newSpeaker(t, t.from, t.plans[0], t.plans[1], t.fork(0))
-		t.world.After(0, func() { t.caller.begin(op.Call) })
+		t.from.After(0, func() { t.caller.begin(op.Call) })
 	}
 	t.from.Submit(op)
 }
@@ -129,7 +140,7 @@ func (t *Talk) Done() bool {
 		return false
 	}
 	// A call that was hung up may never have been heard of.
-	if t.callee() == nil && t.plans[0].End != Hangup {
+	if t.callee() == nil && t.plans[0].End != Hangup && !t.forgotten() {
 		return false
 	}
 	for _, s := range t.callees {
@@ -139,6 +150,10 @@ func (t *Talk) Done() bool {
 	}
 	return true
 }
+
+// forgotten reports whether a listener with cookies may have reset the talk: what
+// brings the cookie back was lost, or overtaken (RFC 4987 §3.6).
+func (t *Talk) forgotten() bool { return t.to.TCPStat("CookiesRefused") > 0 }
 
 // callee is who talks to the caller; calls that were given up may have left
 // others.
@@ -153,7 +168,10 @@ func (t *Talk) callee() *speaker {
 
 // End takes the announcement back.
 func (t *Talk) End() {
-	t.to.Cancel(t.asking, neterr.Interrupted)
+	t.ended = true
+	if t.asking != nil {
+		t.to.Cancel(t.asking, neterr.Interrupted)
+	}
 	t.listener.Drop()
 }
 
@@ -161,7 +179,7 @@ func (t *Talk) End() {
 // end has brought all bytes, unless somebody did not wait for them.
 func (t *Talk) Err() error {
 	callee := t.callee()
-	if callee == nil {
+	if callee == nil || t.forgotten() {
 		return nil
 	}
 	if err := callee.got(t.caller); err != nil {

@@ -23,6 +23,7 @@ type stream struct {
 	name uint64
 
 	sentSyn bool
+	cookies []wire.Seq // other numbers that its SYNs began with, until one has come back
 	iss     wire.Seq
 	max     wire.Seq // one past the furthest that was sent
 	shift   int8     // window scale that his SYN offered; -1: none
@@ -68,17 +69,33 @@ func (w *witness) stream(f flow) *stream {
 
 // read finds the segment in a frame; ok is false if there is none.
 func read(frame []byte) (s segment, ok bool) {
-	eth, datagram, err := wire.ParseEthernet(frame)
-	if err != nil || eth.Type != wire.EtherIPv4 {
-		return s, false
-	}
-	ip, payload, _, err := wire.ParseIPv4(datagram)
-	if err != nil || ip.Proto != wire.TCP || ip.More || ip.Offset != 0 {
+	ip, payload, err := datagram(frame)
+	if err != nil || ip.Proto != wire.TCP || payload == nil {
 		return s, false
 	}
 	s.h, s.payload, err = wire.ParseTCP(payload)
 	s.flow = flow{netip.AddrPortFrom(ip.Src, s.h.SrcPort), netip.AddrPortFrom(ip.Dst, s.h.DstPort)}
 	return s, err == nil
+}
+
+// datagram finds the payload of the datagram in a frame; nil if there is none, or a
+// part of it.
+func datagram(frame []byte) (ip wire.IP, payload []byte, err error) {
+	eth, b, err := wire.ParseEthernet(frame)
+	switch {
+	case err != nil:
+	case eth.Type == wire.EtherIPv4:
+		ip, payload, _, err = wire.ParseIPv4(b)
+	case eth.Type == wire.EtherIPv6:
+		if ip, payload, err = wire.ParseIPv6(b); err == nil {
+			chain, _ := ip.Walk(payload)
+			ip.Proto, payload = chain.Proto, chain.Payload
+		}
+	}
+	if ip.More || ip.Offset != 0 {
+		payload = nil
+	}
+	return ip, payload, err
 }
 
 // sent is told of a frame that leaves a host.
@@ -91,6 +108,11 @@ func (w *witness) sent(h *Host, frame []byte, marks wire.Offload) {
 	}
 	if !h.addrs[s.flow.from.Addr()] {
 		return // a router's
+	}
+	// A cookie that comes twice opens a second connection, without a SYN, that begins
+	// where the first did.
+	if out := w.stream(s.flow); out.sentSyn && s.h.Seq == out.iss+1 && h.TCPStat("CookiesTaken") > 0 {
+		out.una, out.offered = s.h.Seq, false
 	}
 	if broken := w.judge(&s); broken != "" {
 		w.world.fail("%s: %s", h.Name, broken)
@@ -107,7 +129,8 @@ func (w *witness) sums(h *Host, frame []byte, marks wire.Offload) {
 				flat = append(flat, b...)
 			}
 		}
-		if bad := badSum(flat); bad != "" {
+		// A router passes on what it does not read (RFC 1812 §5.2.2).
+		if bad, own := badSum(flat); bad != "" && (!own.IsValid() || h.addrs[own] || own.IsLinkLocalUnicast()) {
 			w.world.fail("%s: %s in a frame of %d bytes", h.Name, bad, len(flat))
 		}
 	}
@@ -116,24 +139,21 @@ func (w *witness) sums(h *Host, frame []byte, marks wire.Offload) {
 	}
 }
 
-// badSum names the checksum that is wrong.
-func badSum(frame []byte) string {
-	eth, datagram, err := wire.ParseEthernet(frame)
-	if err != nil || eth.Type != wire.EtherIPv4 {
-		return ""
-	}
-	ip, payload, _, err := wire.ParseIPv4(datagram)
+// badSum names the checksum that is wrong, and who has made it: nobody knows that of
+// a header.
+func badSum(frame []byte) (what string, from netip.Addr) {
+	ip, payload, err := datagram(frame)
 	switch {
 	case err != nil:
-		return "IP header: " + err.Error()
-	case ip.More || ip.Offset != 0:
-		return ""
+		return "header: " + err.Error(), from
+	case payload == nil:
+		return "", from
 	case ip.Proto == wire.ICMP && wire.Checksum(payload) != 0:
-		return "ICMP checksum"
-	case (ip.Proto == wire.TCP || ip.Proto == wire.UDP) && wire.TransportChecksum(ip.Src, ip.Dst, ip.Proto, payload) != 0:
-		return "transport checksum"
+		return "ICMP checksum", ip.Src
+	case (ip.Proto == wire.TCP || ip.Proto == wire.UDP || ip.Proto == wire.ICMPv6) && wire.TransportChecksum(ip.Src, ip.Dst, ip.Proto, payload) != 0:
+		return "transport checksum", ip.Src
 	}
-	return ""
+	return "", from
 }
 
 // judge says which rule a segment breaks that its sender sends.
@@ -141,6 +161,9 @@ func (w *witness) judge(s *segment) string {
 	out, back := w.stream(s.flow), w.stream(s.flow.back())
 	h := &s.h
 	if h.Flags&wire.SYN != 0 && (!out.sentSyn || h.Seq != out.iss) {
+		if out.sentSyn && h.Flags&wire.ACK != 0 {
+			out.cookies = append(out.cookies, out.iss)
+		}
 		out.sentSyn, out.iss, out.max, out.offered = true, h.Seq, h.Seq, false
 		out.shift = -1
 		// A new connection. The peer's SYN is that which this one answers; of an old
@@ -150,6 +173,14 @@ func (w *witness) judge(s *segment) string {
 		}
 		if h.Options.HasWScale {
 			out.shift = int8(h.Options.WScale)
+		}
+	}
+	// RFC 4987 §3.6: who answers with cookies knows with the first ACK which of them
+	// the caller has taken.
+	for _, iss := range out.cookies {
+		if h.Flags&wire.SYN == 0 && h.Seq == iss+1 {
+			out.iss, out.max, out.cookies = iss, h.Seq, nil
+			break
 		}
 	}
 	// Refusals and resets speak for no connection.
@@ -217,9 +248,12 @@ func (s *stream) adopt(irs wire.Seq) {
 	s.heardSyn, s.irs, s.heardMax, s.told, s.stamped = true, irs, irs+1, false, false
 }
 
-// heard is told of a frame that reaches a host whole.
-func (w *witness) heard(h *Host, frame []byte) {
+// heard is told of a frame that reaches a host.
+func (w *witness) heard(h *Host, frame []byte, marks wire.Offload) {
 	s, ok := read(frame)
+	if bad, _ := badSum(frame); bad != "" && !marks.NeedsCsum {
+		return // damaged on the way, and no word of it counts
+	}
 	if !ok || !h.addrs[s.flow.to.Addr()] {
 		return
 	}

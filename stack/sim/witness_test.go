@@ -33,10 +33,11 @@ func frame(f flow, h wire.TCPHeader, payload []byte) []byte {
 // that there allows 1000 bytes.
 func watched() (w *World, h *Host, f flow) {
 	w = New(1)
-	h = &Host{Name: "here", world: w, addrs: map[netip.Addr]bool{here.Addr(): true}}
+	h = w.Host("here")
+	h.addrs[here.Addr()] = true
 	f = flow{here, there}
 	w.witness.sent(h, frame(f, wire.TCPHeader{Seq: 99, Flags: wire.SYN, Window: 5000}, nil), wire.Offload{})
-	w.witness.heard(h, frame(f.back(), wire.TCPHeader{Seq: 499, Ack: 100, Flags: wire.SYN | wire.ACK, Window: 1000}, nil))
+	w.witness.heard(h, frame(f.back(), wire.TCPHeader{Seq: 499, Ack: 100, Flags: wire.SYN | wire.ACK, Window: 1000}, nil), wire.Offload{})
 	w.witness.sent(h, frame(f, wire.TCPHeader{Seq: 100, Ack: 500, Flags: wire.ACK, Window: 5000}, nil), wire.Offload{})
 	return w, h, f
 }
@@ -86,7 +87,7 @@ func TestWitnessSeesWhatWasAcknowledged(t *testing.T) {
 	fill(b, f.name(), 0)
 	data := frame(f, wire.TCPHeader{Seq: 100, Ack: 500, Flags: wire.ACK, Window: 5000}, b)
 	w.witness.sent(h, data, wire.Offload{})
-	w.witness.heard(h, frame(f.back(), wire.TCPHeader{Seq: 500, Ack: 110, Flags: wire.ACK, Window: 1000}, nil))
+	w.witness.heard(h, frame(f.back(), wire.TCPHeader{Seq: 500, Ack: 110, Flags: wire.ACK, Window: 1000}, nil), wire.Offload{})
 	complains(t, "before", w.Err(), "")
 	w.witness.sent(h, data, wire.Offload{})
 	complains(t, "sent again after its acknowledgement", w.Err(), "has acknowledged up to 110")

@@ -142,8 +142,8 @@ func (w *World) next() (at time.Duration, host *Host, ok bool) {
 		at, ok = w.agenda[0].at, true
 	}
 	for _, h := range w.hosts {
-		if t, has := h.Deadline(); has && (!ok || t < at) {
-			at, host, ok = t, h, true
+		if t, has := h.Deadline(); has && (!ok || max(t, h.wakes) < at) {
+			at, host, ok = max(t, h.wakes), h, true
 		}
 	}
 	return at, host, ok
