@@ -498,6 +498,30 @@ func TestRFC4862_DUPLICATES(t *testing.T) {
 	})
 }
 
+// Plan 9's add6 gives an address for a time.
+func TestAdd6(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, i, _, _ := tapped(t, "2001:db8::1/64")
+		must(t, i.Ctl("add6 2001:db8:6::1 64 1 0 100 50"))
+		if text := i.StatusText(); !strings.Contains(text, "2001:db8:6::1 ") || !strings.Contains(text, " 100 ") || !strings.Contains(text, " 50 ") || !strings.Contains(s.RouteText(), "2001:db8:6::") {
+			t.Errorf("status:\n%s", text)
+		}
+		time.Sleep(60 * time.Second) // deprecated: another one is preferred now
+		if src, _, err := s.sourceFor("2001:db8:6::9"); err != nil || src != ours6 {
+			t.Errorf("from %v, %v", src, err)
+		}
+		time.Sleep(60 * time.Second)
+		if text := i.StatusText() + s.RouteText(); strings.Contains(text, "2001:db8:6:") {
+			t.Errorf("after its time:\n%s", text)
+		}
+		for _, bad := range []string{"add6", "add6 10.0.0.2 24", "add6 2001:db8:6::1 64 1 0 50 100", "add6 2001:db8:6::1 64 x", "add6 2001:db8::1 64", "ra6 sendra 1", "ra6 recvra 2", "try ff02::9/64", "mtu 1000"} {
+			if i.Ctl(bad) == nil {
+				t.Errorf("%s is taken", bad)
+			}
+		}
+	})
+}
+
 // A view's uplink has one family or both.
 func TestUplinksOfBothFamilies(t *testing.T) {
 	for _, test := range []struct{ line, bad string }{

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 
@@ -35,7 +36,7 @@ func FuzzIPv6Input(f *testing.F) {
 			case 2:
 				ip.Dst, ip.TTL = all6, 1
 			case 3:
-				ip.Src = linkLocal6.Addr().Next()
+				ip.Src = netip.MustParseAddr("fe80::1")
 			case 4:
 				ip.Dst = solicitedNode(ours6)
 			case 5:

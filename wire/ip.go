@@ -60,11 +60,3 @@ func (h *IP) Put(b []byte, payloadLen int) (headerLen int) {
 	}
 	return h.putIPv6(b, payloadLen)
 }
-
-// ParseQuote reads the datagram that an ICMP error of either family quotes.
-func ParseQuote(b []byte) (h IP, payload []byte, err error) {
-	if len(b) > 0 && b[0]>>4 == 6 {
-		return ParseIPv6Quote(b)
-	}
-	return ParseIPv4Quote(b)
-}

@@ -49,7 +49,7 @@ func TestParseIPv6Errors(t *testing.T) {
 		if _, _, err := ParseIPv6(b[:n]); err != want {
 			t.Errorf("%d bytes: %v, want %v", n, err, want)
 		}
-		if _, payload, err := ParseQuote(b[:n]); n >= IPv6Len && (err != nil || len(payload) != n-IPv6Len) {
+		if _, payload, err := ParseIPv6Quote(b[:n]); n >= IPv6Len && (err != nil || len(payload) != n-IPv6Len) {
 			t.Errorf("a quote of %d bytes: %x, %v", n, payload, err)
 		}
 	}
@@ -140,7 +140,7 @@ func FuzzIPv6(f *testing.F) {
 	f.Add(datagram6(IP{Proto: UDP, ID: 5, Offset: 16, More: true}, make([]byte, 16)))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		h, payload, err := ParseIPv6(b)
-		ParseQuote(b)
+		ParseIPv6Quote(b)
 		if err != nil {
 			return
 		}

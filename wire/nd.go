@@ -12,13 +12,11 @@ import (
 
 // The kinds of options (RFC 4861 §4.6, RFC 8106 §5).
 const (
-	ndSourceMAC  = 1
-	ndTargetMAC  = 2
-	ndPrefix     = 3
-	ndRedirected = 4
-	ndMTU        = 5
-	ndRDNSS      = 25
-	ndDNSSL      = 31
+	ndSourceMAC = 1
+	ndTargetMAC = 2
+	ndPrefix    = 3
+	ndMTU       = 5
+	ndRDNSS     = 25
 
 	lenNDMAC    = 8
 	lenNDPrefix = 32
