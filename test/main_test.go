@@ -1,6 +1,7 @@
 // Package test is what needs a kernel, and the rules of the house: import and
 // lock rules, shells, programs and tools of all kinds on a mounted tree. Its parts:
-// netns, a namespace with a daemon; peer, the other side of the cable.
+// netns, a namespace with a daemon; peer, the other side of the cable; bridge, a bad
+// one. README.md has all families.
 package test
 
 import (
