@@ -115,8 +115,8 @@ func TestSnoop(t *testing.T) {
 		ping view/alice/net 2 10.1.0.2
 		timeout 5 tcpdump -c 4 -n -r - icmp <&4 2>/dev/null | grep -c 'echo reply'
 		timeout 5 tcpdump -c 4 -n -r - icmp <&5 2>/dev/null | grep -c 'echo reply'`, "2\n2\n2\n")
-	w.want(`cd $NET; timeout -s INT 0.2 cat link/wire/snoop >/dev/null || echo $?; (exec 4<view/bob/net/ipifc/1/snoop; cat <&4 2>/dev/null >/dev/null || echo gone) & sleep .2; rmdir view/bob view/alice; wait
-		(timeout 5 tcpdump -r link/wire/snoop 2>/dev/null; echo $?) & sleep .2; rmdir link/wire; wait`, "124\ngone\n0\n")
+	w.want(`cd $NET; timeout -s INT 0.2 cat link/wire/snoop >/dev/null || echo $?; exec 4<view/bob/net/ipifc/1/snoop; (cat <&4 2>/dev/null >/dev/null || echo gone) & exec 4<&-; rmdir view/bob view/alice; wait
+		exec 4<link/wire/snoop; (timeout 5 tcpdump -r - <&4 2>/dev/null; echo $?) & exec 4<&-; rmdir link/wire; wait`, "124\ngone\n0\n")
 }
 
 // poll says when there is something to read.
