@@ -119,7 +119,8 @@
 // The kernel checks modes (default_permissions). clone, dial and accept are open
 // to all; the files of a conversation are 0660 of its maker, its local, remote,
 // status and why 0444; what configures the stack is 0644 of the owner of the
-// tree. chmod and chown change a conversation. What is done through an open file
+// tree. chmod and chown change a conversation, chmod view/NAME: 0700 closes a view
+// to others of the host, but for where its tree is bound. What is done through an open file
 // is done in the name of who opened it.
 //
 // Who asks is the user that the kernel names, and that is one of the namespace in

@@ -105,6 +105,13 @@ func (s *Server) attr(n node, out *fuse.Attr) error {
 			return syscall.ESTALE
 		}
 	}
+	if n.file() == fileView {
+		at, err := s.at(n)
+		if err != nil {
+			return err
+		}
+		out.Mode = at.view.Mode()
+	}
 	if f.ofFixture {
 		if _, err := s.at(n); err != nil {
 			return err
@@ -163,8 +170,16 @@ func (r raw) SetAttr(_ <-chan struct{}, in *fuse.SetAttrIn, out *fuse.AttrOut) f
 	return status(r.attr(n, &out.Attr))
 }
 
-// chattr is chmod and chown, which a conversation has and nothing else.
+// chattr is chmod and chown, which a conversation has, and chmod of a view; nothing
+// else has either.
 func (s *Server) chattr(n node, in *fuse.SetAttrIn) error {
+	if n.file() == fileView && in.Valid&(fuse.FATTR_UID|fuse.FATTR_GID) == 0 {
+		at, err := s.at(n)
+		if err != nil {
+			return err
+		}
+		return at.view.Chmod(userOf(&in.InHeader), in.Mode)
+	}
 	if !files[n.file()].ofConv {
 		return neterr.NotOwner
 	}
@@ -211,7 +226,11 @@ func (r raw) Mkdir(_ <-chan struct{}, in *fuse.MkdirIn, text string, out *fuse.E
 	case !parent.valid():
 		return fuse.EPERM
 	case parent.file() == fileViews:
-		v, err := r.host.Mkdir(text, userOf(&in.InHeader))
+		u := userOf(&in.InHeader)
+		v, err := r.host.Mkdir(text, u)
+		if err == nil {
+			err = v.Chmod(u, in.Mode)
+		}
 		if err != nil {
 			return status(err)
 		}

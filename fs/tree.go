@@ -214,7 +214,7 @@ var files = []file{
 		read: func(at place) string { return string(at.conv.Peek(peekLen)) }},
 
 	// 0755, as the root: docker run -v makes what is not there, and insists on it.
-	{path: "/view/NAME", kind: directory, mode: 0o755},
+	{path: "/view/NAME", kind: directory, mode: 0o755, about: "a view; chmod 700 closes its tree to other users, wherever it is not bound"},
 	{path: "/view/NAME/ctl", kind: text, mode: 0o644, slow: true, about: "uplink none, uplink routed ADDR/LEN, uplink switch ADDR/LEN [GATEWAY], of both families one behind the other; nic SPEC [ADDR/LEN [GATEWAY]], nic SPEC off; limit conversations|detached|operations|handles N, limit memory BYTES, limit rate|rate.in|rate.out BYTES a second; iproute: add …; ndb: dns=ADDR",
 		read:  func(at place) string { return at.view.CtlText() },
 		write: func(at place, _ *handle, line string) error { return at.view.Ctl(line) }},

@@ -221,3 +221,28 @@ func TestViewIsKnownUntilForgotten(t *testing.T) {
 	k.send(opBatchForget, 0, batchForgetIn{Count: 1 << 30}) // a lie
 	known(false)
 }
+
+// The owner of the tree closes a view to other users; what is bound elsewhere stays.
+func TestViewIsClosedToOthers(t *testing.T) {
+	w := newWorld(t)
+	const other = 4711
+	as := func(script string) result { return w.run(other, nil, "bash", "-c", script) }
+	w.ok(`cd $NET; mkdir view/open; mkdir -m 700 view/shut`)
+	w.want(`cd $NET/view; stat -c '%A %a %n' *`, "drwxr-xr-x 755 open\ndrwx------ 700 shut\n")
+	if r := as(`cd $NET/view; cat open/net/tcp/clone && chmod 700 open`); r.code == 0 || !strings.Contains(r.err, "Operation not permitted") {
+		t.Errorf("somebody else's chmod: %+v", r)
+	}
+	w.ok(`exec 3<$NET/view/open/net; chmod 700 $NET/view/open; ls /proc/self/fd/3 >/dev/null; echo limit handles 9 >$NET/view/open/ctl`)
+	for _, file := range []string{"open/net/tcp/clone", "open/stats", "shut/net/tcp/clone"} {
+		if r := as("cat $NET/view/" + file); r.code == 0 || !strings.Contains(r.err, "Permission denied") {
+			t.Errorf("%s of a view that is closed: %+v", file, r)
+		}
+	}
+	w.ok(`chmod 755 $NET/view/open`)
+	if r := as("cat $NET/view/open/net/tcp/clone"); r.code != 0 {
+		t.Errorf("a view that was opened again: %+v", r)
+	}
+	if r := w.sh("chown 1 $NET/view/open"); r.code == 0 {
+		t.Error("a view was given away")
+	}
+}

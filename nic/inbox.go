@@ -1,8 +1,9 @@
 package nic
 
-// An inbox is how frames get from one goroutine to another without waiting:
-// Pipe, Loop and Switch give each port one. Send copies into it; its own
-// goroutine delivers.
+// An inbox is how frames get from one stack to another without waiting: Pipe,
+// Loop, Switch and Cable give each port one. Send copies into it, and its own
+// goroutine delivers; but of a Pipe whoever sends a small frame that would be the
+// only one delivers it himself.
 
 import (
 	"sync"
@@ -34,6 +35,10 @@ type inbox struct {
 
 	to       sink
 	drainage drainage
+
+	delivering bool            // somebody is; frames and batch are his
+	frames     [batchMax]Frame // that are being delivered
+	batch      [batchMax]*Frame
 }
 
 // put queues a copy of a frame. The reason for refusing one is DropFull or
@@ -43,28 +48,61 @@ func (q *inbox) put(f *Frame) (Drop, bool) { return q.accept(pack(f)) }
 // accept takes over a copy that has been made.
 func (q *inbox) accept(p parcel) (Drop, bool) {
 	q.mu.Lock()
-	why := DropDown
-	switch {
-	case q.closed:
-	case q.n == inboxFrames || q.held+len(p.buf.B) > inboxBytes:
-		why = DropFull
-	default:
-		if q.ring == nil {
-			q.ring = make([]parcel, inboxFrames)
-		}
-		q.ring[(q.first+q.n)%inboxFrames] = p
-		q.n++
-		q.held += len(p.buf.B)
-		if q.n == 1 && q.some.L != nil {
-			q.some.Signal()
-		}
-		q.mu.Unlock()
-		return 0, true
+	why, ok := q.enter(p)
+	if ok && q.idle() {
+		q.some.Signal()
 	}
 	q.mu.Unlock()
-	p.buf.Release()
-	return why, false
+	if !ok {
+		p.buf.Release()
+	}
+	return why, ok
 }
+
+// carry is put, and delivers a small frame that finds nobody at work: waking
+// another goroutine takes longer, and where all cores have work, much longer. What is
+// large is better carried on while the sender makes the next.
+func (q *inbox) carry(f *Frame, c *counters) (Drop, bool) {
+	p := pack(f)
+	q.mu.Lock()
+	why, ok := q.enter(p)
+	mine := false
+	if ok && q.idle() {
+		if mine = p.n <= smallBlock; mine {
+			q.delivering = true
+		} else {
+			q.some.Signal()
+		}
+	}
+	q.mu.Unlock()
+	if !ok {
+		p.buf.Release()
+	}
+	if mine {
+		q.deliver(c)
+	}
+	return why, ok
+}
+
+// enter puts a parcel behind the others, if there is room.
+func (q *inbox) enter(p parcel) (Drop, bool) {
+	switch {
+	case q.closed:
+		return DropDown, false
+	case q.n == inboxFrames || q.held+len(p.buf.B) > inboxBytes:
+		return DropFull, false
+	}
+	if q.ring == nil {
+		q.ring = make([]parcel, inboxFrames)
+	}
+	q.ring[(q.first+q.n)%inboxFrames] = p
+	q.n++
+	q.held += len(p.buf.B)
+	return 0, true
+}
+
+// idle reports whether the one frame that is there is nobody's business yet.
+func (q *inbox) idle() bool { return q.n == 1 && !q.delivering && q.done != nil }
 
 // start delivers what is there and what comes to r, until close.
 func (q *inbox) start(r Receiver, c *counters) {
@@ -81,32 +119,45 @@ func (q *inbox) start(r Receiver, c *counters) {
 func (q *inbox) run(c *counters) {
 	defer close(q.done)
 	defer q.drainage.end(true)
-	var frames [batchMax]Frame
-	var batch [batchMax]*Frame
-	for i := range frames {
-		batch[i] = &frames[i]
-	}
-	for {
-		if !q.wait() {
-			return
-		}
-		q.drainage.begin() // before the frames are out of sight
-		n := q.take(&frames)
-		lend(&q.to, batch[:n], c)
-		if !q.someToDeliver() {
-			q.drainage.end(false)
-		}
+	for q.wait() {
+		q.deliver(c)
 	}
 }
 
-// wait waits for frames; false: the inbox is closed.
+// deliver delivers a batch. The caller has set delivering.
+func (q *inbox) deliver(c *counters) {
+	q.drainage.begin() // before the frames are out of sight
+	n := q.take(&q.frames)
+	for i := range n {
+		q.batch[i] = &q.frames[i] // the receiver may have used the last one up like a queue
+	}
+	lend(&q.to, q.batch[:n], c)
+	if !q.someToDeliver() {
+		q.drainage.end(false)
+	}
+	q.mu.Lock()
+	q.delivering = false
+	if q.n > 0 || q.closed {
+		q.some.Broadcast()
+	}
+	q.mu.Unlock()
+}
+
+// wait waits for frames that nobody else delivers; false: the inbox is closed.
 func (q *inbox) wait() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for q.n == 0 && !q.closed {
+	for (q.n == 0 || q.delivering) && !q.closed {
 		q.some.Wait()
 	}
-	return !q.closed
+	if q.closed {
+		for q.delivering {
+			q.some.Wait()
+		}
+		return false
+	}
+	q.delivering = true
+	return true
 }
 
 // take takes frames out, none when the inbox was closed meanwhile.

@@ -155,7 +155,7 @@ func TestPipeClose(t *testing.T) {
 		}))
 		f := &Frame{Head: plainFrame(b.MAC(), a.MAC(), 100, 1)}
 		for range 100 {
-			a.Send(f)
+			go a.Send(f) // one of them delivers, and waits
 		}
 		synctest.Wait()
 		var closed atomic.Int32
@@ -176,6 +176,35 @@ func TestPipeClose(t *testing.T) {
 			t.Errorf("into a cable with nobody at its end: %v", err)
 		}
 		b.Start(newMailbox()) // too late, and harmless
+	})
+}
+
+func TestPipeCarries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := newPipe(t, Options{}, Options{})
+		defer a.Close()
+		defer b.Close()
+		const answers = 10_000
+		var got [2]atomic.Int32
+		for i, ends := range [][2]NIC{{a, b}, {b, a}} {
+			answer := &Frame{Head: plainFrame(ends[1].MAC(), ends[0].MAC(), 100, 1)}
+			ends[0].Start(receiverFunc(func(batch []*Frame) {
+				for range batch {
+					if got[i].Add(1) < answers {
+						ends[0].Send(answer)
+					}
+				}
+			}))
+		}
+		synctest.Wait() // their goroutines sleep
+		a.Send(&Frame{Head: plainFrame(b.MAC(), a.MAC(), 100, 1)})
+		if got[1].Load() == 0 {
+			t.Error("Send did not deliver a small frame that was alone")
+		}
+		synctest.Wait()
+		if n := got[1].Load(); n != answers {
+			t.Errorf("%d frames came back, want %d: one was left lying", n, answers)
+		}
 	})
 }
 

@@ -18,12 +18,17 @@ func (p *port) Close() error {
 // deliver queues a frame for p that the NIC owning from sent, and counts there.
 func (p *port) deliver(f *Frame, from *counters) error {
 	why, ok := p.in.put(f)
+	return from.sent(f, why, ok)
+}
+
+// sent counts a frame that a peer's inbox has, or has not, taken.
+func (c *counters) sent(f *Frame, why Drop, ok bool) error {
 	switch {
 	case ok:
-		from.countOut(f.Len())
+		c.countOut(f.Len())
 		return nil
 	case why == DropFull:
-		return from.drop(why, errFull)
+		return c.drop(why, errFull)
 	}
-	return from.drop(why, errPeerClosed)
+	return c.drop(why, errPeerClosed)
 }

@@ -209,7 +209,7 @@ func (h *Host) reserve(name string, u User) (*View, error) {
 	if !ok {
 		return nil, neterr.NoConvs.With("all numbers of views are in use, those of trees of ended views that are still bound somewhere too")
 	}
-	v := &View{host: h, id: id, name: name}
+	v := &View{host: h, id: id, name: name, mode: viewMode}
 	h.views[name] = v
 	h.count++
 	h.ending.Add(1) // Close waits until it is made, and then ends it

@@ -20,6 +20,7 @@ type View struct {
 	release func()
 	uplink  uplink // under Host.wiring
 	line    string // that made it; under the Host's lock
+	mode    uint32 // of its directory; under the Host's lock
 	ended   bool   // nothing is connected any more; under Host.wiring
 }
 
@@ -34,6 +35,27 @@ func (v *View) Host() *Host { return v.host }
 
 // Stack is the view's own.
 func (v *View) Stack() *Stack { return v.stack }
+
+// viewMode is the first mode of a view's directory.
+const viewMode = 0o755
+
+// Mode is that of the directory view/NAME, which says who finds the files in it.
+func (v *View) Mode() uint32 {
+	v.host.lock()
+	defer v.host.unlock()
+	return v.mode
+}
+
+// Chmod changes it, for the owner of the tree and root.
+func (v *View) Chmod(u User, mode uint32) error {
+	v.host.lock()
+	defer v.host.unlock()
+	if err := v.host.mayConfigure(u); err != nil {
+		return err
+	}
+	v.mode = mode & 0o777
+	return nil
+}
 
 // shut closes a view's stack, takes its cable away and lets go of it.
 func (v *View) shut(ctx context.Context) {

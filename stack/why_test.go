@@ -385,13 +385,9 @@ var situations = []struct {
 	}},
 	{"both have closed at once", "Closing for 0s: both ends have closed at once, the peer has not acknowledged our end yet", func(s *scene) *Conv {
 		c, peer := s.up()
-		s.a.lock() // so that neither hears the other's FIN first
-		s.b.lock()
-		c.closeGracefully()
-		peer.closeGracefully()
-		s.b.unlock()
-		s.cut()
-		s.a.unlock()
+		must(s, s.a.Iface(1).Ctl("impair out loss 100%")) // our FIN is lost, and so is what we say to the peer's
+		command(s, c, "close")
+		command(s, peer, "close")
 		synctest.Wait()
 		return c
 	}},

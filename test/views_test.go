@@ -124,6 +124,7 @@ func TestViewsEndInUse(t *testing.T) {
 // nothing of it, and in the end nothing is left.
 func TestHundredThousandFiles(t *testing.T) {
 	n := world(t)
+	serveApart(t, n)
 	quiet, noisy := twoViews(t, n)
 	const limit = 30_000
 	n.Shell("bash", fmt.Sprintf("echo limit handles %d >view/noisy/ctl", limit))
@@ -150,7 +151,7 @@ func TestHundredThousandFiles(t *testing.T) {
 	}
 	n.Run("cat", quiet+"/version", n.Root+"/version")
 	n.Shell("bash", fmt.Sprintf("grep 'limit.handles: %d/%d' view/noisy/stats; grep 'files are open, the limit' view/noisy/log", limit, limit))
-	if len(latencies(t, n, quiet)) != requests {
+	if len(in(n, quiet).latencies(t)) != requests {
 		t.Error("another view is not served")
 	}
 	for _, p := range all {

@@ -59,17 +59,14 @@ func views(args []string) error {
 	return nil
 }
 
-// turns FILE N: N times 64 bytes and their echo; prints how long each took, in
-// nanoseconds. FILE must lead to an echo server.
+// turns N: N times 64 bytes and their echo; prints how long each took, in
+// nanoseconds. Standard input leads to an echo server.
 func turns(args []string) error {
-	n, err := strconv.Atoi(args[1])
+	n, err := strconv.Atoi(args[0])
 	if err != nil {
 		return err
 	}
-	fd, err := again(func() (int, error) { return syscall.Open(args[0], syscall.O_RDWR, 0) })
-	if err != nil {
-		return err
-	}
+	const fd = 0
 	var b [64]byte
 	for range n {
 		begin := time.Now()
