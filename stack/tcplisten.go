@@ -111,10 +111,20 @@ func (w *timeWaits) add(c *Conv) {
 
 func (w *timeWaits) enter(r *timeWait) {
 	w.byNum[r.num], w.byTuple[r.flow] = r, r
-	w.order = append(w.order, r)
+	w.place(r)
 	at, _ := slices.BinarySearchFunc(w.listed, r.num, waitByNum)
 	w.listed = slices.Insert(w.listed, at, r)
 	w.stack.file(&w.timer)
+}
+
+// place puts a record in its place in the order: the end, unless the knob has been
+// lowered meanwhile.
+func (w *timeWaits) place(r *timeWait) {
+	at := len(w.order)
+	for at > 0 && w.order[at-1].tcp.Deadline() > r.tcp.Deadline() {
+		at--
+	}
+	w.order = slices.Insert(w.order, at, r)
 }
 
 func waitByNum(r *timeWait, num int) int { return cmp.Compare(r.num, num) }
@@ -171,7 +181,7 @@ func (w *timeWaits) deadline() (time.Duration, bool) {
 }
 
 // tick ends the records whose time has come. One that was prolonged by a
-// repeated FIN goes to the back.
+// repeated FIN goes to its new place.
 func (w *timeWaits) tick() {
 	for n := len(w.order); n > 0 && len(w.order) > 0; n-- {
 		r := w.order[0]
@@ -184,7 +194,8 @@ func (w *timeWaits) tick() {
 			continue
 		}
 		if n > 1 && w.order[1].tcp.Deadline() < r.tcp.Deadline() {
-			w.order = append(w.order[1:], r)
+			w.order = w.order[1:]
+			w.place(r)
 			continue
 		}
 		break
