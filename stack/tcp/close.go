@@ -50,7 +50,7 @@ func (c *Conn) Close(now time.Duration) {
 		c.die(nil)
 		return
 	case c.cfg.CloseDrain == 0 && c.recvq.unread > 0:
-		c.reset(neterr.Aborted)
+		c.Abort(now)
 		return
 	}
 	c.closed, c.drainUntil = true, now+c.cfg.CloseDrain
@@ -64,18 +64,21 @@ func (c *Conn) Close(now time.Duration) {
 
 // Abort ends the connection at once, with a reset in synchronised states: RFC
 // 9293 §3.10.5.
-func (c *Conn) Abort(now time.Duration) { c.reset(neterr.Aborted) }
+func (c *Conn) Abort(now time.Duration) {
+	c.noReader = true
+	c.reset(neterr.Aborted)
+}
 
 // Forget ends the connection without a word to anybody.
 func (c *Conn) Forget() { c.die(neterr.Aborted) }
 
-// reset is a reset of our own accord.
+// reset is a reset of our own accord. What is unread stays for a user who is still
+// there, and then err: not an end of file, RFC 9293 MUST-12.
 func (c *Conn) reset(err error) {
 	switch c.state {
 	case SynReceived, Established, FinWait1, FinWait2, CloseWait:
 		c.rst = rst{due: true, hasAck: true, seq: c.nxt, ack: c.rcvNxt}
 	}
-	c.noReader = true
 	c.die(err)
 }
 
