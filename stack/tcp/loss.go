@@ -139,7 +139,7 @@ func (c *Conn) delivered(now time.Duration, d *delivery, acked int, dup bool) {
 	}
 	switch {
 	case c.phase == recovery:
-		c.proportional(d.bytes, acked > 0 && !lost)
+		c.proportional(d.bytes, acked > 0, lost)
 	case !d.marked: // RFC 3168 §6.1.2
 		if over {
 			// What was SACKed in the meantime was worth its segment then.
@@ -223,7 +223,7 @@ type prr struct {
 }
 
 // proportional sets the window after each acknowledgement in recovery.
-func (c *Conn) proportional(delivered int, safe bool) {
+func (c *Conn) proportional(delivered int, advanced, lost bool) {
 	p := &c.prr
 	p.delivered += delivered
 	pipe, send := c.pipe(), 0
@@ -231,13 +231,15 @@ func (c *Conn) proportional(delivered int, safe bool) {
 		send = (p.delivered*c.ssthresh+p.flight-1)/p.flight - p.out
 	} else {
 		send = max(p.delivered-p.out, delivered)
-		if safe {
+		if advanced && !lost {
 			send += c.mss
 		}
 		send = min(send, c.ssthresh-pipe)
 	}
-	if p.out == 0 {
-		send = max(send, c.mss) // the first retransmission is not held back
+	// The first retransmission is not held back, nor is without SACK that of the hole
+	// which a partial acknowledgement shows: RFC 6582 §3.2, step 3.
+	if p.out == 0 || lost && !c.sackOK {
+		send = max(send, c.mss)
 	}
 	c.cwnd = max(pipe+max(send, 0), c.mss)
 }
