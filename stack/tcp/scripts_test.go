@@ -410,7 +410,7 @@ func (e *engine) State(string) string {
 
 func (e *engine) Fate(string) string {
 	var reason *neterr.Error
-	if !errors.As(e.c.Err(), &reason) {
+	if e.c.EOF() || !errors.As(e.c.Err(), &reason) { // as stack.tcpRead asks
 		return ""
 	}
 	return unix.ErrnoName(reason.Errno)
