@@ -35,6 +35,8 @@ func (book) DNS(ctx context.Context, query string) ([]string, error) { return bo
 
 func (book) Ndb() string { return "dns=10.0.0.9\n" }
 
+func (book) Written() string { return "" }
+
 func (book) WriteNdb(text string, more bool) error {
 	return neterr.BadArg.With("%q, more: %v", text, more)
 }

@@ -19,9 +19,12 @@ import (
 
 const (
 	// captureBytes is the most memory that waits for one slow writer, and
-	// allCaptureBytes for all of the process together.
+	// allCaptureBytes for all of the process together. Those of one traffic have at
+	// most one part in captureShare of what they leave over: however many a container
+	// opens and does not read, there is room for its neighbours'.
 	captureBytes    = 4 << 20
 	allCaptureBytes = 64 << 20
+	captureShare    = 4
 	// capturesMax bounds the copies that are made of one frame.
 	capturesMax = 16
 )
@@ -36,6 +39,7 @@ type Captures struct {
 	list   atomic.Pointer[[]*Capture] // replaced, never changed
 	closed bool
 	missed atomic.Uint64
+	held   atomic.Int64 // bytes that wait for their writers
 }
 
 // NewCaptures begins without any; name is what each calls its interface.
@@ -160,7 +164,7 @@ func (c *Capture) put(f *Frame, way Direction, remark string) {
 	switch {
 	case c.closed:
 		p.buf.Release()
-	case c.held+size > captureBytes || !reserve(size):
+	case c.held+size > captureBytes || !c.of.reserve(size):
 		p.buf.Release()
 		c.lost++
 		c.miss()
@@ -173,12 +177,18 @@ func (c *Capture) put(f *Frame, way Direction, remark string) {
 }
 
 // reserve takes memory from what all captures may have together.
-func reserve(size int) bool {
-	if captureHeld.Add(int64(size)) > allCaptureBytes {
-		captureHeld.Add(-int64(size))
+func (t *Captures) reserve(size int) bool {
+	free := allCaptureBytes - captureHeld.Add(int64(size))
+	if free < captureShare*t.held.Add(int64(size)) {
+		t.release(size)
 		return false
 	}
 	return true
+}
+
+func (t *Captures) release(size int) {
+	captureHeld.Add(-int64(size))
+	t.held.Add(-int64(size))
 }
 
 func (c *Capture) miss() {
@@ -260,7 +270,7 @@ func (c *Capture) writeFrame(file *pcapgo.NgWriter, s *seen) error {
 func (c *Capture) take() []seen {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	captureHeld.Add(-int64(c.taken))
+	c.of.release(c.taken)
 	c.held -= c.taken
 	c.taken = 0
 	for len(c.queue) == 0 && !c.closed {

@@ -162,6 +162,43 @@ func TestTeeSlowWriter(t *testing.T) {
 	})
 }
 
+// Whoever opens many captures and reads none leaves room for others'.
+func TestCapturesShareMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var ends []io.Closer
+		var all []*Capture
+		frame := &Frame{Head: make([]byte, 1500)}
+		fill := func(of *Captures, n int) {
+			for range n {
+				r, w := io.Pipe()
+				c, err := of.Capture(w)
+				if err != nil {
+					t.Fatal(err)
+				}
+				ends, all = append(ends, r), append(all, c)
+			}
+			for range captureBytes / 1500 {
+				of.show(frame, In, "")
+			}
+		}
+		for range 10 {
+			fill(NewCaptures("greedy"), capturesMax)
+		}
+		others := NewCaptures("other")
+		fill(others, 1)
+		if other := all[len(all)-1]; other.held < 64<<10 {
+			t.Errorf("another capture has %d bytes, beside %d of the process", other.held, captureHeld.Load())
+		}
+		for i, c := range all {
+			ends[i].Close()
+			c.Close()
+		}
+		if held := captureHeld.Load(); held != 0 {
+			t.Errorf("%d bytes are held for nobody", held)
+		}
+	})
+}
+
 func TestTeeBrokenWriter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tee, _, _ := newTee(t)

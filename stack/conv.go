@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"slashnet/stack/neterr"
 	"slashnet/stack/tcp"
@@ -206,7 +208,8 @@ func checkName(name string) error {
 		return neterr.BadArg.With("%q as a name: 1 to %d characters, not beginning with a digit or a dot", name, MaxName)
 	}
 	for _, r := range name {
-		if r <= ' ' || r == 0x7f || r == '/' || r == 0xfffd {
+		// U+FFFD stands for what is not UTF-8.
+		if !unicode.IsPrint(r) || r == ' ' || r == '/' || r == utf8.RuneError {
 			return neterr.BadArg.With("%q as a name: no blanks, slashes or control characters", name)
 		}
 	}

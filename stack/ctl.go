@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"slashnet/stack/neterr"
@@ -46,7 +47,7 @@ func checkLine(line string) error {
 	switch {
 	case len(line) > maxLine:
 		return neterr.BadArg.With("a line of %d bytes: at most %d", len(line), maxLine)
-	case !utf8.ValidString(line) || strings.ContainsFunc(line, func(r rune) bool { return r < ' ' && r != '\t' && r != '\r' || r == 0x7f }):
+	case !utf8.ValidString(line) || strings.ContainsFunc(line, func(r rune) bool { return unicode.IsControl(r) && r != '\t' && r != '\r' }):
 		return neterr.BadArg.With("%q: not a line of text", clip(line))
 	case strings.TrimSpace(line) == "":
 		return neterr.ShortControl.With("the line is empty")

@@ -56,7 +56,8 @@ type Host struct {
 	wiring   sync.Mutex
 	switches fixtures[*Switch]
 	links    fixtures[*Link]
-	bridge   *nic.Switch // that the root's first NIC hangs on, once a view wanted it
+	bridge   *nic.Switch     // that the root's first NIC hangs on, once a view wanted it
+	cables   map[*Iface]bool // the root's ends of uplinks, also of views that end
 }
 
 // A GoneFunc is told that the directory of a conversation of a view has vanished.
@@ -64,7 +65,7 @@ type GoneFunc func(view int, p wire.Proto, num int, name string)
 
 // NewHost makes the host of a root stack. Without a builder it has no views.
 func NewHost(root *Stack, build Builder) *Host {
-	h := &Host{build: build, views: map[string]*View{}, last: RootView}
+	h := &Host{build: build, views: map[string]*View{}, last: RootView, cables: map[*Iface]bool{}}
 	h.root = &View{host: h, id: RootView, stack: root}
 	h.numbers[RootView].Store(h.root)
 	root.plug = h.plugFor(h.root)
@@ -192,7 +193,7 @@ func (h *Host) reserve(name string, u User) (*View, error) {
 	if err := h.mayConfigure(u); err != nil {
 		return nil, err
 	}
-	if err := checkName(name); err != nil {
+	if err := checkPart(name); err != nil {
 		return nil, err
 	}
 	switch {

@@ -207,7 +207,7 @@ func TestViewRefuses(t *testing.T) {
 	v := mkview(t, h, "web")
 	before := v.CtlText()
 	for _, line := range []string{
-		"", "\x00", "nonsense", "uplink", "uplink sideways", "uplink routed", "uplink routed x", "uplink routed 10.1.0.0/24",
+		"", "\x00", "\u009b31m", "nonsense", "uplink", "uplink sideways", "uplink routed", "uplink routed x", "uplink routed 10.1.0.0/24",
 		"uplink routed 10.1.0.255/24", "uplink routed 10.1.0.2/32", "uplink routed 10.1.0.2/24 more", "uplink routed 10.0.0.5/24",
 		"uplink routed 10.0.0.5/8", "uplink switch 10.0.0.2/24 10.9.0.1", "uplink switch 10.0.0.2/24 a b", "uplink routed 127.5.0.2/16",
 		"uplink none none", "limit", "limit convs 3", "limit conversations 0", "limit memory x", "help: x", "ctl: nonsense", "ipifc/9: up", "iproute: add",
@@ -226,7 +226,7 @@ func TestViewRefuses(t *testing.T) {
 	if err := v.Ctl("uplink routed 10.3.0.2/24"); !errors.Is(err, neterr.Busy) {
 		t.Errorf("a second uplink: %v", err)
 	}
-	for _, name := range []string{"", ".", "..", "7", "a b", "a/b", strings.Repeat("x", 300), "a\x01b"} {
+	for _, name := range []string{"", ".", "..", "7", "a b", "a/b", strings.Repeat("x", 300), "a\x01b", "a\u009bb", "a\u202eb", "a:b"} {
 		if _, err := h.Mkdir(name, User{}); !errors.Is(err, syscall.EINVAL) {
 			t.Errorf("mkdir %q: %v", name, err)
 		}
@@ -245,6 +245,30 @@ func TestViewRefuses(t *testing.T) {
 	}
 	if _, err := NewHost(root, nil).Mkdir("x", User{}); !errors.Is(err, syscall.EACCES) {
 		t.Errorf("mkdir without a builder: %v", err)
+	}
+}
+
+// The cable of a view that is still ending is no NIC that a switch could have.
+func TestSwitchUplinkBesideAnEndingView(t *testing.T) {
+	h, _ := newHostOf(t, newHost(t, Config{}))
+	mkview(t, h, "gone", "uplink routed 10.1.0.2/24")
+	v := mkview(t, h, "web")
+	h.wiring.Lock() // which the end needs
+	must(t, h.Rmdir("gone", User{}))
+	err := v.connect([]string{"switch", "10.2.0.2/24"})
+	h.wiring.Unlock()
+	if !errors.Is(err, neterr.NoInterface) || h.bridge != nil {
+		t.Errorf("%v", err)
+	}
+}
+
+// What ctl reads makes the names again, too.
+func TestViewTellsItsNames(t *testing.T) {
+	h, _ := newHostOf(t, newHost(t, Config{}))
+	v := mkview(t, h, "web")
+	v.stack.cfg.Names = resolver(nil)
+	if text := v.CtlText(); !strings.Contains(text, "\nndb: ip=10.0.0.5 dom=db\n") {
+		t.Error(text)
 	}
 }
 

@@ -23,8 +23,10 @@ type Names interface {
 	CS(ctx context.Context, query string) ([]string, error)
 	DNS(ctx context.Context, query string) ([]string, error)
 	// Ndb is the file ndb but for our interfaces; WriteNdb changes it: the whole, or,
-	// with more, what stands behind it. They do not wait, and call no stack.
+	// with more, what stands behind it. Written is what it has been given, a line an
+	// entry. They do not wait, and call no stack.
 	Ndb() string
+	Written() string
 	WriteNdb(text string, more bool) error
 }
 

@@ -36,6 +36,8 @@ func (r resolver) DNS(ctx context.Context, query string) ([]string, error) {
 
 func (resolver) Ndb() string { return "dns=10.0.0.9\n" }
 
+func (resolver) Written() string { return "ip=10.0.0.5 dom=db\n" }
+
 func (resolver) WriteNdb(text string, _ bool) error { return neterr.BadArg.With("%q", text) }
 
 func (r resolver) lines(ctx context.Context, file, query string) (lines []string, err error) {

@@ -37,7 +37,7 @@ type fixtures[T interface{ ID() int }] struct {
 
 // add makes one of a new name.
 func (f *fixtures[T]) add(name string, max int, make func(id int) (T, error)) (made T, err error) {
-	if err := checkName(name); err != nil {
+	if err := checkPart(name); err != nil {
 		return made, err
 	}
 	if _, ok := f.byName[name]; ok {
@@ -66,6 +66,15 @@ func (f *fixtures[T]) remove(name string) {
 
 func (f *fixtures[T]) all() []T {
 	return slices.SortedFunc(maps.Values(f.byName), func(a, b T) int { return cmp.Compare(a.ID(), b.ID()) })
+}
+
+// checkPart checks the name of a view, switch or link. In PATH: MESSAGE a colon
+// would end it, as in the volumes of Docker.
+func checkPart(name string) error {
+	if strings.Contains(name, ":") {
+		return neterr.BadArg.With("%q as a name: no colons", clip(name))
+	}
+	return checkName(name)
 }
 
 // A plugFunc plugs an interface into what spec names. The canonical spec names the

@@ -207,7 +207,7 @@ func TestFixturesAreBounded(t *testing.T) {
 	if _, err := h.MakeLink("more", User{}); err == nil {
 		t.Error("a link without a number")
 	}
-	for _, line := range []string{"rack/x", "link", "link/1", "switch/a b/c"} {
+	for _, line := range []string{"rack/x", "link", "link/1", "switch/a b/c", "link/a:b", "switch/a:b"} {
 		if err := h.Write("mkdir", line, nil); err == nil {
 			t.Errorf("mkdir: %s was taken", line)
 		}

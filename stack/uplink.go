@@ -76,6 +76,7 @@ func (v *View) unplug() {
 	}
 	if v.uplink.parents != nil {
 		v.host.root.stack.RemoveInterface(v.uplink.parents)
+		delete(v.host.cables, v.uplink.parents)
 	}
 	v.uplink = uplink{}
 	v.connected("")
@@ -163,6 +164,7 @@ func (v *View) route(ends []end) error {
 		ours.Close()
 		return err
 	}
+	v.host.cables[v.uplink.parents] = true
 	if v.uplink.ours, err = v.stack.AddInterface(ours); err != nil {
 		ours.Close()
 		return err
@@ -257,12 +259,8 @@ func (h *Host) theBridge() (*nic.Switch, error) {
 // firstNIC is the root's first interface that leads outside: into no switch or link
 // of ours, where a view can be plugged in itself.
 func (h *Host) firstNIC() (*Iface, nic.NIC) {
-	cables := map[*Iface]bool{}
-	for _, v := range h.Views() {
-		cables[v.uplink.parents] = true
-	}
 	for _, num := range h.root.stack.Ifaces() {
-		if i := h.root.stack.Iface(num); i != nil && !cables[i] {
+		if i := h.root.stack.Iface(num); i != nil && !h.cables[i] {
 			if n := i.NIC(); n != nil && !isPlug(i.Spec()) {
 				return i, n
 			}

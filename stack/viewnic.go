@@ -117,8 +117,8 @@ func defaultBy(r route.Route, p netip.Prefix) bool {
 	return r.Prefix.Bits() == 0 && r.Metric == 0 && p.Contains(r.Via)
 }
 
-// wiringText is what makes the NICs, the routes and the settings of a view: lines
-// of its ctl.
+// wiringText is what makes the NICs, the routes, the names and the settings of a
+// view: lines of its ctl.
 func (v *View) wiringText() string {
 	var b strings.Builder
 	var firsts []netip.Prefix // the line nic, or uplink, brings the default route by one of these back
@@ -142,6 +142,11 @@ func (v *View) wiringText() string {
 	for _, r := range v.stack.Gateways() {
 		if !slices.ContainsFunc(firsts, func(p netip.Prefix) bool { return defaultBy(r, p) }) {
 			fmt.Fprintf(&b, "iproute: add %v %v %d\n", r.Prefix, r.Via, r.Metric)
+		}
+	}
+	if names := v.stack.cfg.Names; names != nil {
+		for line := range strings.Lines(names.Written()) {
+			b.WriteString("ndb: " + line)
 		}
 	}
 	for _, line := range v.stack.Changed() {

@@ -7,7 +7,6 @@ package main
 import (
 	"bufio"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 
@@ -53,8 +52,12 @@ func configure(h *stack.Host, gateways, set []string, boot string) error {
 		return err
 	}
 	defer f.Close()
-	lines := bufio.NewScanner(io.LimitReader(f, maxBoot))
+	lines := bufio.NewScanner(f)
+	size := 0
 	for n := 1; lines.Scan(); n++ {
+		if size += len(lines.Bytes()) + 1; size > maxBoot {
+			return fmt.Errorf("%s:%d: longer than %d bytes, the limit of a boot script", boot, n, maxBoot)
+		}
 		line := strings.TrimSpace(lines.Text())
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
@@ -67,7 +70,10 @@ func configure(h *stack.Host, gateways, set []string, boot string) error {
 			return fmt.Errorf("%s:%d: %w", boot, n, err)
 		}
 	}
-	return lines.Err()
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("%s: %w", boot, err)
+	}
+	return nil
 }
 
 // write does what writing a message to a file of the tree does.

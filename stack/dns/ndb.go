@@ -214,6 +214,13 @@ func (r *Resolver) Ndb() string {
 	return ndbText(append(all, r.ndb...))
 }
 
+// Written is what of it was written to the file ndb.
+func (r *Resolver) Written() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return ndbText(r.ndb)
+}
+
 func ndbText(entries []Entry) string {
 	var b strings.Builder
 	for _, e := range entries {

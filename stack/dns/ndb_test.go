@@ -27,6 +27,16 @@ func TestParseNdb(t *testing.T) {
 	}
 }
 
+func TestWritten(t *testing.T) {
+	in(t, Config{Search: []string{"lab"}}, func(t *testing.T, w *world) {
+		must(t, w.WriteNdb("dns=10.0.0.3\n", false))
+		must(t, w.WriteNdb("ip=192.0.2.5\n\tdom=db.example\n", true))
+		if got := w.Written(); got != "dns=10.0.0.3\nip=192.0.2.5 dom=db.example\n" {
+			t.Errorf("%q", got)
+		}
+	})
+}
+
 // A bad text changes nothing, and the words say what would be right.
 func TestBadNdb(t *testing.T) {
 	in(t, Config{}, func(t *testing.T, w *world) {
