@@ -20,8 +20,8 @@ import (
 // raceTime is how long one race may take: ten times what is usual.
 const raceTime = 2 * time.Minute
 
-// races are run over 50 ms there and back. bars are the least medians of the
-// ratio of ours to the kernel's. Without loss there is a rate, and a queue of
+// races are run over 50 ms there and back. bar is the least median of the ratio of
+// ours to the kernel's when we send. Without loss there is a rate, and a queue of
 // what is on the way: whoever begins too fast loses frames there.
 var races = []struct {
 	name, cable string
@@ -32,6 +32,10 @@ var races = []struct {
 	{"loss 1%", "delay 25ms loss 1%", 3 << 20, 1.0},
 	{"loss 3%", "delay 25ms loss 3%", 3 << 19, 1.0},
 }
+
+// receiveBar is for when a kernel sends in either race: the best is to be as good, and
+// chance is around that.
+const receiveBar = 0.95
 
 // TestGoodput runs three pairs of short races and asks for half of the bars:
 // chance is large in so few. GOODPUT_PAIRS=15 is for scripts/goodput, with all of
@@ -65,10 +69,13 @@ func TestGoodput(t *testing.T) {
 				low, median, high := quartiles(ratios)
 				_, ours, _ := quartiles(rates[0])
 				_, theirs, _ := quartiles(rates[1])
-				verb := map[string]string{"send": "we send", "fetch": "we receive"}[way]
-				t.Logf("%s | %s | %.2f | %.2f | %.2f (%.2f … %.2f) | %.2f", r.name, verb, ours, theirs, median, low, high, r.bar)
-				if median < r.bar*part {
-					t.Errorf("%s, %s: %.2f of a kernel's goodput, at least %.2f is wanted; pair by pair %.2f", r.name, verb, median, r.bar*part, ratios)
+				verb, bar := "we send", r.bar
+				if way == "fetch" {
+					verb, bar = "we receive", receiveBar
+				}
+				t.Logf("%s | %s | %.2f | %.2f | %.2f (%.2f … %.2f) | %.2f", r.name, verb, ours, theirs, median, low, high, bar)
+				if median < bar*part {
+					t.Errorf("%s, %s: %.2f of a kernel's goodput, at least %.2f is wanted; pair by pair %.2f", r.name, verb, median, bar*part, ratios)
 				}
 			}
 		})
