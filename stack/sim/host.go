@@ -26,6 +26,7 @@ type Host struct {
 	world *World
 	addrs map[netip.Addr]bool
 	wakes time.Duration // when its machine runs again; see Suspend
+	told  time.Duration // when it last heard what is no TCP, perhaps of a neighbour
 	ticks int           // at this instant
 	seen  int           // conversations up to this number were inspected in this round
 }
@@ -35,7 +36,7 @@ func (w *World) Host(name string, ctl ...string) *Host {
 	var seed [32]byte
 	binary.BigEndian.PutUint64(seed[:], w.Seed)
 	binary.BigEndian.PutUint64(seed[8:], uint64(len(w.hosts)+1))
-	h := &Host{Name: name, world: w, addrs: map[netip.Addr]bool{}, seen: -1}
+	h := &Host{Name: name, world: w, addrs: map[netip.Addr]bool{}, seen: -1, told: -1}
 	h.Stack = stack.New(stack.Config{Seed: seed, Now: w.Now})
 	w.hosts = append(w.hosts, h)
 	for _, line := range ctl {

@@ -112,9 +112,9 @@ func (w *witness) sent(h *Host, frame []byte, marks wire.Offload) {
 	// A cookie that comes twice opens a second connection, without a SYN, that begins
 	// where the first did.
 	if out := w.stream(s.flow); out.sentSyn && s.h.Seq == out.iss+1 && h.TCPStat("CookiesTaken") > 0 {
-		out.una, out.offered = s.h.Seq, false
+		out.una, out.max, out.offered = s.h.Seq, s.h.Seq, false
 	}
-	if broken := w.judge(&s); broken != "" {
+	if broken := w.judge(&s, h.told == w.world.now); broken != "" {
 		w.world.fail("%s: %s", h.Name, broken)
 	}
 }
@@ -156,8 +156,9 @@ func badSum(frame []byte) (what string, from netip.Addr) {
 	return "", from
 }
 
-// judge says which rule a segment breaks that its sender sends.
-func (w *witness) judge(s *segment) string {
+// judge says which rule a segment breaks that its sender sends; late: it may have
+// waited until a neighbour answered.
+func (w *witness) judge(s *segment, late bool) string {
 	out, back := w.stream(s.flow), w.stream(s.flow.back())
 	h := &s.h
 	if h.Flags&wire.SYN != 0 && (!out.sentSyn || h.Seq != out.iss) {
@@ -191,7 +192,7 @@ func (w *witness) judge(s *segment) string {
 		out.max = s.end()
 	}
 	if len(s.payload) > 0 {
-		if broken := out.judgeData(s); broken != "" {
+		if broken := out.judgeData(s, late); broken != "" {
 			return broken
 		}
 	}
@@ -215,7 +216,7 @@ func (w *witness) judge(s *segment) string {
 }
 
 // judgeData says which rule the data of a segment break.
-func (out *stream) judgeData(s *segment) string {
+func (out *stream) judgeData(s *segment, late bool) string {
 	at := s.h.Seq.Sub(out.iss) - 1
 	end := s.h.Seq.Add(len(s.payload))
 	switch {
@@ -226,7 +227,7 @@ func (out *stream) judgeData(s *segment) string {
 	case out.allowance.Less(end) && !(len(s.payload) == 1 && s.h.Seq == out.allowance):
 		// RFC 9293 §3.8.6.1: one byte beyond is a probe of a closed window.
 		return fmt.Sprintf("data up to %d, %d beyond the window", end, end.Sub(out.allowance))
-	case end.LessEq(out.una) && len(s.payload) > 1:
+	case end.LessEq(out.una) && len(s.payload) > 1 && !late:
 		return fmt.Sprintf("data up to %d, which the peer has acknowledged up to %d", end, out.una)
 	}
 	if i := wrong(s.payload, out.name, at); i >= 0 {
@@ -251,6 +252,9 @@ func (s *stream) adopt(irs wire.Seq) {
 // heard is told of a frame that reaches a host.
 func (w *witness) heard(h *Host, frame []byte, marks wire.Offload) {
 	s, ok := read(frame)
+	if !ok {
+		h.told = w.world.now
+	}
 	if bad, _ := badSum(frame); bad != "" && !marks.NeedsCsum {
 		return // damaged on the way, and no word of it counts
 	}
@@ -283,8 +287,9 @@ func (w *witness) heard(h *Host, frame []byte, marks wire.Offload) {
 		his.una, his.allowance, his.told = s.h.Ack, edge, true
 	}
 	// RFC 9293 §3.10.7.4, first: the acknowledgement of an old segment, such as a
-	// keep-alive or one that RFC 7323 §5 knows by its timestamp, is not looked at.
-	if fresh && his.una.Less(s.h.Ack) {
+	// keep-alive or one that RFC 7323 §5 knows by its timestamp, is not looked at;
+	// fifth: nor is that of what was never sent.
+	if fresh && his.una.Less(s.h.Ack) && s.h.Ack.LessEq(his.max) {
 		his.una = s.h.Ack
 	}
 	if his.allowance.Less(edge) {
