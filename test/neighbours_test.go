@@ -120,7 +120,7 @@ func twoNamespaces(t *testing.T, host *netns.Net) street {
 // carries a frame inside of somebody's turn, while we are a process and wait for ours.
 var (
 	marks  = [...]int{50, 99}
-	hiccup = [...]time.Duration{500 * time.Microsecond, 20 * time.Millisecond}
+	hiccup = [...]time.Duration{time.Millisecond, 20 * time.Millisecond}
 )
 
 // latencies are what requests of a neighbour take.
