@@ -63,6 +63,9 @@ func (c *Conn) SetMTU(now time.Duration, mtu int) {
 // MTU, or 0 from one that does not know. What is in flight and too large goes again
 // at once, in smaller segments; this is no congestion (RFC 1191 §6.5).
 func (c *Conn) TooBig(now time.Duration, mtu int) {
+	if c.ipHeader == 40 && mtu < 1280 {
+		return // RFC 8201 §4: to be discarded
+	}
 	if mtu == 0 {
 		for _, mtu = range plateaus {
 			if mtu < c.mtu {
@@ -70,11 +73,7 @@ func (c *Conn) TooBig(now time.Duration, mtu int) {
 			}
 		}
 	}
-	least := leastPMTU
-	if c.ipHeader == 40 {
-		least = 1280 // RFC 8201 §4
-	}
-	if mtu = max(mtu, least); mtu >= c.mtu || c.state == Closed {
+	if mtu = max(mtu, leastPMTU); mtu >= c.mtu || c.state == Closed {
 		return // RFC 1191 §3: never up
 	}
 	c.lowerMTU(mtu)
