@@ -144,7 +144,9 @@ func (s *serials) fresh(n node) node {
 }
 
 // wide reports whether serials take the place of the conversation, too.
-func (f *file) wide() bool { return f.kind.waits() && !f.ofConv && !f.ofIface && !f.varies }
+func (f *file) wide() bool {
+	return f.kind.waits() && !f.ofConv && !f.ofIface && !f.ofFixture && !f.varies
+}
 
 // For a file with a name that we must remember (names.go), conversation and
 // serial together are the number of the name.

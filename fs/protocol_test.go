@@ -248,6 +248,14 @@ func TestRule5FreshNodes(t *testing.T) {
 		}
 		clones[n] = true
 	}
+	// However many have been looked up, a file that waits is that of its number.
+	for i := range files {
+		if f := &files[i]; f.kind.waits() && (f.ofConv || f.ofIface || f.ofFixture) {
+			if n := k.srv.serials.fresh(makeNode(1, links, 8, fileCode(i))); n.conv() != 8 || node(n.ino()).conv() != 8 {
+				t.Errorf("%s of 8 is of %d", f.path, n.conv())
+			}
+		}
+	}
 	k.send(opForget, tcpDir, fuse.ForgetIn{Nlookup: 3})
 	k.send(opBatchForget, tcpDir, fuse.InHeader{}, make([]byte, 8)...)
 	k.silent()
