@@ -179,12 +179,11 @@ func (w *World) inspect() {
 
 // odd says what is wrong with a connection, whatever has happened to it.
 func odd(r *stack.Record) string {
-	// Of these three sums the first is nxt - una, and so una is not beyond nxt.
 	sent, timer := r.InFlight+r.Lost+r.SACKed, r.Timer.Rexmit != nil
 	connected := r.State == "Established" || r.State == "Close_wait"
 	switch {
-	case r.InFlight < 0 || r.Lost < 0 || r.SACKed < 0:
-		return "less than nothing is under way"
+	case r.Lost < 0 || r.SACKed < 0:
+		return "less than nothing is lost, or has arrived"
 	case r.Cwnd < r.MSS:
 		return "less than a segment may be sent"
 	// RFC 6298 §5.1: whatever is not acknowledged has a timer; so has a shut window

@@ -191,6 +191,9 @@ func (w *witness) judge(s *segment, late bool) string {
 	if out.max.Less(s.end()) {
 		out.max = s.end()
 	}
+	if h.Flags&wire.FIN != 0 && out.told && out.allowance.Less(s.end()) {
+		return fmt.Sprintf("FIN %d beyond the window", s.end().Sub(out.allowance))
+	}
 	if len(s.payload) > 0 {
 		if broken := out.judgeData(s, late); broken != "" {
 			return broken

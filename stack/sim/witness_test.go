@@ -7,7 +7,9 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
+	"slashnet/stack"
 	"slashnet/wire"
 )
 
@@ -57,6 +59,7 @@ func TestWitness(t *testing.T) {
 		{"data", wire.TCPHeader{Seq: 100, Ack: 500, Flags: wire.ACK, Window: 5000}, bytes(0, 1000), ""},
 		{"a probe", wire.TCPHeader{Seq: 1100, Ack: 500, Flags: wire.ACK, Window: 5000}, bytes(1000, 1), ""},
 		{"beyond the window", wire.TCPHeader{Seq: 100, Ack: 500, Flags: wire.ACK, Window: 5000}, bytes(0, 1001), "1 beyond the window"},
+		{"FIN beyond the window", wire.TCPHeader{Seq: 1100, Ack: 500, Flags: wire.ACK | wire.FIN, Window: 5000}, nil, "FIN 1 beyond"},
 		{"wrong bytes", wire.TCPHeader{Seq: 101, Ack: 500, Flags: wire.ACK, Window: 5000}, bytes(0, 10), "is not what was written"},
 		{"before the stream", wire.TCPHeader{Seq: 90, Ack: 500, Flags: wire.ACK, Window: 5000}, bytes(0, 10), "before the first byte"},
 		{"a smaller window", wire.TCPHeader{Seq: 100, Ack: 500, Flags: wire.ACK, Window: 4999}, nil, "right edge moves left by 1"},
@@ -69,6 +72,34 @@ func TestWitness(t *testing.T) {
 		w.witness.sent(h, frame(f, test.h, test.payload), wire.Offload{})
 		complains(t, test.name, w.Err(), test.want)
 	}
+}
+
+// TestOdd: what is wrong with a connection is seen in its record.
+func TestOdd(t *testing.T) {
+	due := time.Second
+	for name, test := range map[string]struct {
+		breaks func(r *stack.Record)
+		want   string
+	}{
+		"nothing":       {func(r *stack.Record) {}, ""},
+		"small window":  {func(r *stack.Record) { r.Cwnd = 1 }, "less than a segment"},
+		"negative":      {func(r *stack.Record) { r.Lost = -1 }, "less than nothing"},
+		"no timer":      {func(r *stack.Record) { r.InFlight, r.QOut = 1, 1 }, "no timer"},
+		"no probe":      {func(r *stack.Record) { r.SndWnd, r.QOut = 0, 1 }, "nobody probes"},
+		"idle and late": {func(r *stack.Record) { setTimer(&r.Timer.Rexmit, due) }, "nothing is outstanding"},
+	} {
+		r := stack.Record{State: "Established", TCPRecord: &stack.TCPRecord{Cwnd: 1460, MSS: 1460, SndWnd: 1000}}
+		test.breaks(&r)
+		if got := odd(&r); !strings.Contains(got, test.want) || (got == "") != (test.want == "") {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
+// setTimer sets a time of a record, whose type has no name here.
+func setTimer[T ~int64](at **T, d time.Duration) {
+	v := T(d)
+	*at = &v
 }
 
 func complains(t *testing.T, name string, err error, want string) {
