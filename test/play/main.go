@@ -6,7 +6,7 @@
 //
 //	play [--span TIME] [--wrong] DIRECTORY
 //
-// It prints "ready" and then, for each script and family, ok and its name, or FAIL,
+// It prints, for each script and family, ok and its name, or FAIL,
 // its name and, quoted, what was wrong. Scripts that take longer than the span are
 // left out. $SLASHNET_ROOT is the tree.
 package main
