@@ -220,7 +220,7 @@ func TestImpairText(t *testing.T) {
 	}
 	for _, bad := range []string{
 		"", "off loss 1%", "loss", "loss 1", "loss x%", "loss nan%", "loss 101%", "loss -1%", "loss 1% loss 2%", "speed 3", "delay", "delay 5",
-		"delay 2h", "jitter 5ms", "reorder 1%", "rate 5", "rate 1bit", "rate nanbit", "rate infgbit", "rate 9999999gbit", "rate -1mbit", "queue 5", "seed x", "seed -1", "rate 1mbit queue 1e9",
+		"delay 2h", "jitter 5ms", "reorder 1%", "rate 5", "rate 1bit", "rate 0.5bit", "rate nanbit", "rate infgbit", "rate 9999999gbit", "rate -1mbit", "queue 5", "seed x", "seed -1", "rate 1mbit queue 1e9",
 	} {
 		if p, err := ParseImpair(strings.Fields(bad)); err == nil || p != (Impair{}) {
 			t.Errorf("%q was taken as %v", bad, p)

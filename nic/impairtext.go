@@ -4,6 +4,7 @@ package nic
 // of an interface, and the same words back. stack parses the rest of the line.
 
 import (
+	"math"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -95,7 +96,7 @@ func parseRate(text string) (int64, error) {
 		if number, ok := strings.CutSuffix(text, u.name); ok {
 			n, err := strconv.ParseFloat(number, 64)
 			if bits := n * float64(u.bits); err == nil && bits >= 0 && bits <= rateMax {
-				return int64(bits), nil
+				return int64(math.Ceil(bits)), nil // what is not nothing is not "unlimited"
 			}
 			break
 		}
