@@ -68,7 +68,11 @@ func (k *kernel) send(op uint32, n node, msg any, tail ...byte) uint64 {
 
 func (k *kernel) write(b []byte) {
 	k.t.Helper()
-	if _, err := unix.Write(k.fd, b); err != nil {
+	_, err := unix.Write(k.fd, b)
+	for err == unix.EINTR {
+		_, err = unix.Write(k.fd, b)
+	}
+	if err != nil {
 		k.t.Fatal(err)
 	}
 }
@@ -96,6 +100,9 @@ var errSilence = errors.New("no answer")
 func (k *kernel) recv() (answer, error) {
 	b := make([]byte, 2*blockLen)
 	n, err := unix.Read(k.fd, b)
+	for err == unix.EINTR { // Go's scheduler, when it wants the thread
+		n, err = unix.Read(k.fd, b)
+	}
 	if err == unix.EAGAIN {
 		return answer{}, errSilence
 	}
