@@ -362,50 +362,6 @@ func (c *Conv) fail(err error) {
 	c.stack.logFor(c.owner, "%s/%d: %v", c.proto.name, c.num, err)
 }
 
-// hangup ends a conversation at once: a connection is reset, parked operations
-// find out when they are retried. cause is what readers and writers get.
-func (c *Conv) hangup(cause error) {
-	c.leaveListener()
-	if c.phase == hungup {
-		if !c.proto.over(c) { // closed, and the goodbye takes too long for somebody
-			c.proto.hangup(c)
-			c.stack.touch(c)
-		}
-		return
-	}
-	c.endAttempt()
-	c.hangupCalls()
-	c.proto.hangup(c)
-	c.setPhase(hungup)
-	c.cause = cause
-}
-
-// leaveListener takes a call that nobody took out of its listener's books.
-func (c *Conv) leaveListener() {
-	l := c.listener
-	switch {
-	case l == nil:
-		return
-	case c.phase == connecting:
-		c.hatched()
-	default:
-		l.calls = slices.DeleteFunc(l.calls, func(call *Conv) bool { return call == c })
-	}
-	c.listener = nil
-}
-
-// hangupCalls ends the calls that nobody took.
-func (c *Conv) hangupCalls() {
-	calls := c.calls
-	c.calls = nil
-	for _, call := range calls {
-		call.listener = nil
-		call.hangup(neterr.ListenHungup)
-		call.closing = true
-		c.stack.touch(call) // one that has ended in the queue has only this to do
-	}
-}
-
 // setPhase moves a conversation on.
 func (c *Conv) setPhase(p phase) {
 	c.phase = p
