@@ -11,6 +11,13 @@ import (
 
 // The programs of this module that tests run, built once.
 
+// binaries are built once in a run of the tests.
+var binaries struct {
+	sync.Mutex
+	dir   string
+	built map[string]string
+}
+
 // Binary builds a command of this module and returns its path. SLASHNET_RACE=1
 // builds it with the race detector.
 func Binary(t testing.TB, pkg string) string {

@@ -221,10 +221,3 @@ func (n *Net) awaitServer(p *Process, r *os.File) {
 		n.t.Fatalf("%s did not say ready: %q, %v\n%s", strings.Join(p.args, " "), line, err, p.Output())
 	}
 }
-
-// binaries are built once in a run of the tests.
-var binaries struct {
-	sync.Mutex
-	dir   string
-	built map[string]string
-}
